@@ -1,0 +1,11 @@
+"""The Celery application; workers start with `celery -A insightarc_crm`."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "insightarc_crm.settings")
+
+app = Celery("insightarc_crm")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,1 @@
+"""REST API: programs pull intent and push identity, consent and orders."""

@@ -1,0 +1,1 @@
+"""Product catalogue: feeds, products, coupons, and which product a URL shows."""

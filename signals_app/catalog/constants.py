@@ -1,0 +1,22 @@
+from django.db.models import TextChoices
+
+
+class FeedFormat(TextChoices):
+    AUTO = "AUTO", "Recognise"
+    CSV = "CSV", "CSV or tab-separated"
+    XML = "XML", "XML (RSS or Atom)"
+
+
+class FeedState(TextChoices):
+    WAITING = "WAITING", "Waiting"
+    IMPORTED = "IMPORTED", "Imported"
+    FAILED = "FAILED", "Failed"
+
+
+class Availability(TextChoices):
+    """The values of the feed's `availability`, as Google Merchant names them."""
+
+    IN_STOCK = "in_stock", "In stock"
+    OUT_OF_STOCK = "out_of_stock", "Out of stock"
+    PREORDER = "preorder", "Pre-order"
+    BACKORDER = "backorder", "Back-order"

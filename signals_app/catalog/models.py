@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from django.db import models
+
+from signals_app.catalog.constants import Availability, FeedFormat, FeedState
+from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
+from signals_app.projects.models import Project
+
+
+class ProductFeed(PublicIdModel, ClaimedModel, TimestampedModel):
+    """A Google Merchant product feed: an uploaded file, or an address that is read again every few hours."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="product_feeds")
+    name = models.CharField(max_length=100, default="Product feed")
+    url = models.URLField("feed address", blank=True, max_length=2000)
+    upload = models.FileField("feed file", upload_to="feeds/", blank=True)
+    format = models.CharField(max_length=10, choices=FeedFormat.choices, default=FeedFormat.AUTO)
+    refresh_hours = models.PositiveSmallIntegerField("read again every (hours)", default=6)
+    state = models.CharField(max_length=10, choices=FeedState.choices, default=FeedState.WAITING, editable=False)
+    due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    imported_at = models.DateTimeField(null=True, blank=True, editable=False)
+    product_count = models.PositiveIntegerField(default=0, editable=False)
+    row_errors = models.JSONField(default=list, blank=True, editable=False)
+    """[{"row": 3, "field": "price", "error": "..."}], the first 100 of the last import."""
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Product(PublicIdModel, TimestampedModel):
+    """One item of the shop, as its feed describes it."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="products")
+    feed = models.ForeignKey(ProductFeed, on_delete=models.SET_NULL, null=True, blank=True, related_name="products")
+    sku = models.CharField("item ID", max_length=100)
+    group_sku = models.CharField("item group", max_length=100, blank=True)
+    title = models.CharField(max_length=300)
+    description = models.TextField(blank=True)
+    url = models.URLField(max_length=2000)
+    url_key = models.CharField(max_length=300, editable=False)
+    """What `matching.url_key` makes of `url`: the path without locale, collection and variant."""
+    image_url = models.URLField(max_length=2000, blank=True)
+    price = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    sale_price = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    availability = models.CharField(max_length=20, choices=Availability.choices, default=Availability.IN_STOCK)
+    brand = models.CharField(max_length=150, blank=True)
+    category = models.CharField(max_length=300, blank=True)
+    """The feed's product_type, e.g. "Shoes > Running"."""
+    first_seen_at = models.DateTimeField()
+    is_active = models.BooleanField(default=True)
+    """False once the feed no longer lists it."""
+
+    class Meta:
+        ordering = ("title",)
+        constraints = (
+            models.UniqueConstraint(fields=("project", "sku"), name="product_sku_once_per_project"),
+            models.CheckConstraint(
+                condition=models.Q(availability__in=Availability.values), name="product_availability_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(price__gte=0) | models.Q(price__isnull=True), name="product_price_not_negative"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("project", "url_key"), name="product_by_url_key"),
+            models.Index(fields=("project", "category", "-first_seen_at"), name="product_by_category"),
+        )
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Coupon(PublicIdModel):
+    """A code that one shopper may use once; a mail claims the next free one of its pool."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="coupons")
+    pool = models.CharField(max_length=60)
+    code = models.CharField(max_length=60)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    claim_key = models.CharField(max_length=120, null=True, blank=True, editable=False)  # noqa: DJ001 - null: unclaimed, not unique
+    """The send key of the mail that claimed it: asked again, the same mail gets the same code."""
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("project", "code"), name="coupon_code_once_per_project"),
+            models.UniqueConstraint(fields=("project", "claim_key"), name="coupon_once_per_claim"),
+        )
+        indexes = (
+            models.Index(
+                fields=("project", "pool", "id"), name="coupon_free", condition=models.Q(claimed_at__isnull=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,0 +1,1 @@
+"""Shared kernel: base classes that every room stands on; it has no tables."""

@@ -1,0 +1,1 @@
+"""Profiles: identity resolution, consent, orders."""

@@ -1,0 +1,1 @@
+"""Templates, outbox, suppression: how a mail is made and leaves."""

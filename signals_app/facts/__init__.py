@@ -1,0 +1,1 @@
+"""Transactional outbox: what happened, numbered without gaps."""

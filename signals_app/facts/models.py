@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from signals_app.facts.constants import FactKind
+from signals_app.projects.models import Project
+
+
+class Fact(models.Model):
+    """
+    Something that happened to up to 1,000 subjects, written in the transaction that made it true.
+
+    It says what and to whom, never how it was: readers look the subjects up. `position` is given after the
+    commit by the one sequencer, without gaps, so a reader that has seen position N has seen all before it.
+    """
+
+    position = models.BigIntegerField(null=True, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=40, choices=FactKind.choices)
+    subject_ids = models.JSONField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(kind__in=FactKind.values), name="fact_kind_known"),)
+        indexes = (
+            models.Index(fields=("id",), name="fact_unsequenced", condition=models.Q(position__isnull=True)),
+            models.Index(fields=("kind", "position"), name="fact_kind_position"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} ×{len(self.subject_ids)}"
+
+
+class FactReader(models.Model):
+    """How far one reader of the facts has come. The row named `sequencer` is the sequencer's own lock and counter."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.position}"

@@ -1,0 +1,1 @@
+"""Tenancy: stores, who works in them, and the keys of their programs."""

@@ -1,0 +1,1 @@
+"""Rules engine: who should get what, when, and why not."""

@@ -1,0 +1,1 @@
+"""Audiences, and the condition language that describes them."""

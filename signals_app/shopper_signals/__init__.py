@@ -1,0 +1,1 @@
+"""The signals received and the buying intent computed from them."""

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+from signals_app.customers.models import Customer, Identifier
+from signals_app.projects.models import Project
+from signals_app.shopper_signals.constants import InterestKind, Stage
+
+
+class ShopperSignal(models.Model):
+    """
+    One change of a shopper's buying intent, as Insightarc reported it; appended, never changed.
+
+    Its id is the id of the delivery that brought it. A field that was missing or not clean is null and, if it was
+    there, named in `issues`; the sender's documentation gives the meaning of each (contract of the webhook).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="shopper_signals")
+    identifier = models.ForeignKey(Identifier, on_delete=models.SET_NULL, null=True, related_name="shopper_signals")
+    received_at = models.DateTimeField()
+    occurred_at = models.DateTimeField(null=True)
+    """What the sender says of the time, for display only: `received_at` is the order of things."""
+    recorded_at = models.DateTimeField(db_default=Now())
+    drop_proba = models.FloatField("exit likelihood", null=True)
+    performance = models.FloatField("time spent (index)", null=True)
+    num_events = models.BigIntegerField("events", null=True)
+    num_loops = models.BigIntegerField("back-and-forth", null=True)
+    num_broken_buttons = models.BigIntegerField("dead clicks", null=True)
+    avg_loops = models.FloatField("back-and-forth, usual level", null=True)
+    avg_broken_buttons = models.FloatField("dead clicks, usual level", null=True)
+    relevant_events = models.JSONField("viewed pages", default=list)
+    """[{"name": str}, ...]: the name of an action, or the address of a page."""
+    extra = models.JSONField(default=dict)
+    """Keys of the body that the documentation does not name, cleaned."""
+    issues = models.JSONField(default=list)
+    """[{"field": "drop_proba", "problem": "not a number"}, ...]."""
+
+    class Meta:
+        verbose_name = "intent signal"
+        indexes = (
+            models.Index(fields=("identifier", "-received_at", "-id"), name="signal_by_identifier"),
+            models.Index(fields=("project", "-received_at", "-id"), name="signal_by_received"),
+            models.Index(fields=("project", "recorded_at", "id"), name="signal_by_recorded"),
+        )
+
+    def __str__(self) -> str:
+        return f"Signal {str(self.id)[-6:]}"
+
+
+class IntentProfile(models.Model):
+    """
+    What a shopper's signals add up to, folded signal by signal with exponential decay.
+
+    A decayed quantity is stored as `L = log2(sum of w * 2^(t/h))` (t, h in hours; null = nothing yet), so folding one
+    signal in, or another profile, is one `logaddexp2`, and its value at time t is `2^(L - t/h)`. Columns with `_fast_`
+    decay with a sixth of the store's half-life, the others with the half-life itself.
+    """
+
+    customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="intent_profile")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+
+    # The folded state.
+    signal_count = models.PositiveBigIntegerField(default=0)
+    first_signal_at = models.DateTimeField(null=True)
+    last_signal_at = models.DateTimeField(null=True)
+    previous_signal_at = models.DateTimeField(null=True)
+    """The latest signal at least 30 minutes before the last visit's first: when the shopper was here before."""
+    last_signal_id = models.UUIDField(null=True)
+    last_drop_proba = models.FloatField("exit likelihood", null=True)
+    day_counts = models.JSONField(default=dict)
+    """{"2026-11-24": 7}: signals a day (UTC), the last 31 days that had any."""
+    state = models.JSONField(default=dict)
+    """The decayed quantities by name: {"events": L, "events_fast": L, ...}; `scoring.py` lists them."""
+
+    # What follows from it, materialised for filters; valid until `review_at`.
+    intent_score = models.FloatField("intent score", default=0)
+    stage = models.CharField(max_length=30, choices=Stage.choices, default=Stage.BROWSING)
+    contributions = models.JSONField(default=list)
+    """[{"name": "Events", "points": 12.5, "detail": "25 events"}, ...]; the points add up to the score."""
+    last_ordered_at = models.DateTimeField(null=True)
+    scored_at = models.DateTimeField(null=True)
+    review_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "buying intent"
+        constraints = (
+            models.CheckConstraint(condition=models.Q(stage__in=Stage.values), name="intent_profile_stage_known"),
+            models.CheckConstraint(
+                condition=models.Q(intent_score__gte=0, intent_score__lte=100), name="intent_profile_score_in_range"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("review_at",), name="intent_profile_due", condition=models.Q(review_at__isnull=False)),
+            models.Index(fields=("project", "stage", "-intent_score"), name="intent_profile_by_stage"),
+            models.Index(fields=("project", "-intent_score"), name="intent_profile_by_score"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_stage_display()}, {self.intent_score:.0f}"
+
+
+class Interest(models.Model):
+    """How much a shopper cares for one product, category, brand or search; the weight decays like a profile's."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="interests")
+    kind = models.CharField(max_length=20, choices=InterestKind.choices)
+    name = models.CharField(max_length=300)
+    """A product's URL key, or the name of a category, brand or search."""
+    weight_log2 = models.FloatField()
+    """L = log2(sum of w * 2^(t/h)): ordering by it is ordering by the weight at any one time."""
+    evidence_count = models.PositiveIntegerField(default=0)
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("customer", "kind", "name"), name="interest_once_per_customer"),
+            models.CheckConstraint(condition=models.Q(kind__in=InterestKind.values), name="interest_kind_known"),
+        )
+        indexes = (models.Index(fields=("customer", "-weight_log2"), name="interest_by_weight"),)
+
+    def __str__(self) -> str:
+        return self.name

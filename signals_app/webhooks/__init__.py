@@ -1,0 +1,1 @@
+"""Webhook gateway: signature, durable inbox, processing."""

@@ -1,0 +1,25 @@
+from django.db.models import TextChoices
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_PUT_ASIDE_BYTES = 32 * 1024
+PUT_ASIDE_SECONDS = 10
+UNCHECKED_KEPT = 50
+"""Bodies kept from before the secret was pasted, so that pasting it can say how many of them verify."""
+MAX_ATTEMPTS = 5
+
+
+class DeliveryVerdict(TextChoices):
+    ACCEPTED = "ACCEPTED", "Accepted"
+    PARKED = "PARKED", "Accepted while paused"
+    MALFORMED = "MALFORMED", "Not readable"
+
+
+class InboxState(TextChoices):
+    PENDING = "PENDING", "Waiting"
+    PARKED = "PARKED", "Paused"
+    QUARANTINED = "QUARANTINED", "Needs fixing"
+
+
+class RejectionReason(TextChoices):
+    NO_SECRET = "NO_SECRET", "Came before the secret was pasted"
+    BAD_SIGNATURE = "BAD_SIGNATURE", "The signature does not match"
