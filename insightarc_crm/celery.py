@@ -4,7 +4,10 @@ import os
 
 from celery import Celery
 
+from insightarc_crm import embedded_broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "insightarc_crm.settings")
+embedded_broker.register()
 
 app = Celery("insightarc_crm")
 app.config_from_object("django.conf:settings", namespace="CELERY")
