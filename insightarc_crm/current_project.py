@@ -29,7 +29,7 @@ class CurrentProjectMiddleware:
             project = choose_project(request)
             membership = Membership.objects.filter(user=request.user.pk, project=project).first() if project else None
             request.project = project  # type: ignore[attr-defined]
-            request.user.role = membership.role if membership else ""  # type: ignore[union-attr]
+            request.user.role = membership.role if membership else ""  # type: ignore[attr-defined]
         return self.get_response(request)
 
 

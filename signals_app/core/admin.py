@@ -1,0 +1,256 @@
+"""
+The admin's look and its base classes: the only module that knows which admin theme we use.
+
+Rooms import `ProjectScopedAdmin` and its sisters from here, never from the theme, so that the theme can be replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from simple_history.admin import SimpleHistoryAdmin
+from unfold import widgets
+from unfold.contrib.filters import admin as filters
+from unfold.decorators import action, display
+from unfold.sites import UnfoldAdminSite
+
+from signals_app.core.pagination import BoundedPaginator
+from signals_app.core.scoping import ScopedChoices, ScopedRelatedFilter, project_form, project_path, scope
+
+if TYPE_CHECKING:
+    from django.contrib.admin import AdminSite as BaseAdminSite
+    from django.contrib.admin import ModelAdmin as ThemedModelAdmin
+    from django.contrib.admin import StackedInline as ThemedStackedInline
+    from django.contrib.admin import TabularInline as ThemedTabularInline
+else:
+    from unfold.admin import ModelAdmin as ThemedModelAdmin
+    from unfold.admin import StackedInline as ThemedStackedInline
+    from unfold.admin import TabularInline as ThemedTabularInline
+
+    BaseAdminSite = UnfoldAdminSite
+    for themed in (ThemedModelAdmin, ThemedStackedInline, ThemedTabularInline):
+        # The type checker sees generic classes; at run time they are not.
+        themed.__class_getitem__ = classmethod(lambda cls, *_: cls)
+
+__all__ = [
+    "BaseAdminSite",
+    "BooleanFilter",
+    "ChoicesFilter",
+    "DateTimeRangeFilter",
+    "DropdownFilter",
+    "HistoricalAdmin",
+    "ModelAdmin",
+    "NumberRangeFilter",
+    "PasswordInput",
+    "ProjectScopedAdmin",
+    "ProjectSingletonAdmin",
+    "ReadOnlyAdmin",
+    "ScopedRelatedFilter",
+    "Select",
+    "StackedInline",
+    "TabularInline",
+    "TextFilter",
+    "TextInput",
+    "Textarea",
+    "action",
+    "display",
+    "post_action",
+]
+
+M = TypeVar("M", bound=Model)
+P = TypeVar("P", bound=Model)
+
+# Filters for `list_filter`: ("field", ChoicesFilter).
+BooleanFilter: Any = filters.BooleanRadioFilter
+ChoicesFilter: Any = filters.MultipleChoicesDropdownFilter
+DateTimeRangeFilter: Any = filters.RangeDateTimeFilter
+DropdownFilter: Any = filters.DropdownFilter
+NumberRangeFilter: Any = filters.RangeNumericFilter
+TextFilter: Any = filters.TextFilter
+
+# Widgets for forms of our own.
+CheckboxSelectMultiple: Any = widgets.UnfoldAdminCheckboxSelectMultiple
+DateTimeInput: Any = widgets.UnfoldAdminSplitDateTimeWidget
+FileInput: Any = widgets.UnfoldAdminFileFieldWidget
+NumberInput: Any = widgets.UnfoldAdminIntegerFieldWidget
+PasswordInput: Any = widgets.UnfoldAdminPasswordInput
+RadioSelect: Any = widgets.UnfoldAdminRadioSelectWidget
+Select: Any = widgets.UnfoldAdminSelectWidget
+Switch: Any = widgets.UnfoldBooleanSwitchWidget
+TextInput: Any = widgets.UnfoldAdminTextInputWidget
+Textarea: Any = widgets.UnfoldAdminTextareaWidget
+UrlInput: Any = widgets.UnfoldAdminURLInputWidget
+
+
+class ModelAdmin(ThemedModelAdmin[M]):
+    """What every list and page has in common: quick lists, and 404 for what is not there or not ours."""
+
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = BoundedPaginator
+    warn_unsaved_form = True
+    compressed_fields = True
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        raise Http404(f"There is no {opts.verbose_name} {object_id!r} in this store.")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # PostgreSQL refuses NUL in text: a hand-made filter would end in a server error.
+        if any("\x00" in value for _, values in request.GET.lists() for value in values):
+            return HttpResponseRedirect(request.path)
+        return super().changelist_view(request, extra_context)
+
+
+class TabularInline(ScopedChoices, ThemedTabularInline[M, P]):
+    extra = 0
+
+
+class StackedInline(ScopedChoices, ThemedStackedInline[M, P]):
+    extra = 0
+
+
+class ReadOnlyAdmin:
+    """Mixed in where rows are facts: nobody adds, changes or deletes them by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ProjectScopedAdmin(ScopedChoices, ModelAdmin[M]):
+    """
+    Rows of one store: lists, pages, choices, filters and actions know the current store only.
+
+    `project_path` is the lookup to the store where the model has no `project` of its own. A new row gets the
+    current store; the form never shows it.
+    """
+
+    project_path = ""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        return scope(super().get_queryset(request), request, self.project_path or project_path(self.model))
+
+    def get_exclude(self, request: HttpRequest, obj: M | None = None) -> Any:
+        return (*(super().get_exclude(request, obj) or ()), "project")
+
+    def get_form(self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any) -> Any:
+        if (self.project_path or "project") == "project":
+            kwargs["form"] = project_form(kwargs.get("form", self.form), request)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [self._scoped_filter(item) for item in super().get_list_filter(request)]
+
+    def _scoped_filter(self, item: Any) -> Any:
+        if not isinstance(item, str) or "__" in item:
+            return item
+        field = self.opts.get_field(item)
+        return (item, ScopedRelatedFilter) if field.is_relation else item
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return getattr(request, "project", None) is not None and super().has_add_permission(request)
+
+
+class ProjectSingletonAdmin(ProjectScopedAdmin[M]):
+    """A page of which a store has one: the list leads straight to it, or to its creation."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}"
+        found = self.get_queryset(request).first()
+        if found is not None:
+            return HttpResponseRedirect(reverse(f"{name}_change", args=[found.pk]))
+        if self.has_add_permission(request):
+            return HttpResponseRedirect(reverse(f"{name}_add"))
+        return super().changelist_view(request, extra_context)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
+        if self.get_queryset(request).exists():
+            return self.changelist_view(request)
+        return super().add_view(request, form_url, extra_context)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+class HistoricalAdmin(ProjectScopedAdmin[M], SimpleHistoryAdmin):  # type: ignore[misc]
+    """Rows whose versions are kept, and shown, for the rows of the current store only."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        self._require_own(request, object_id)
+        return super().history_view(request, object_id, extra_context)
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        # The base class finds versions of any store's rows, of deleted ones too.
+        self._require_own(request, object_id)
+        return super().history_form_view(request, object_id, version_id, extra_context)
+
+    def _require_own(self, request: HttpRequest, object_id: str) -> None:
+        if self.get_object(request, object_id) is None:
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
+
+
+def post_action(
+    *, description: str, question: str, permission: str, icon: str = "", variant: Any = None, submit: str = ""
+) -> Callable[[Callable[[Any, HttpRequest, Any], Any]], Any]:
+    """
+    Make a method of an admin class a button of the row's page (`actions_detail`) that asks before it acts.
+
+    GET shows `question`, POST runs the method with the row of the current store and returns to the row, unless the
+    method returns a response of its own. A link alone never changes anything.
+    """
+
+    def decorate(method: Callable[[Any, HttpRequest, Any], Any]) -> Any:
+        @wraps(method)
+        def run(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+            row = self.get_object(request, object_id)
+            if row is None:
+                raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
+            if not self.has_view_permission(request, row):
+                raise PermissionDenied
+            back = reverse(
+                f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
+            )
+            if request.method == "POST":
+                answer = method(self, request, row)
+                return answer if isinstance(answer, HttpResponse) else HttpResponseRedirect(back)
+            context = {
+                **self.admin_site.each_context(request),
+                "title": description,
+                "question": question,
+                "submit": submit or description,
+                "object": row,
+                "opts": self.opts,
+                "back": back,
+            }
+            return TemplateResponse(request, "admin/confirm_action.html", context)
+
+        return action(run, description=description, permissions=[permission], icon=icon or None, variant=variant)
+
+    return decorate
+
+
+def note_form_errors(request: HttpRequest, form: ModelForm[Any] | Any) -> None:
+    """Show the errors of a form that stands on a page of another object."""
+    for name, errors in form.errors.items():
+        label = form.fields[name].label if name in form.fields else ""
+        for error in errors:
+            messages.error(request, f"{label}: {error}" if label else str(error))
