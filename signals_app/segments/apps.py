@@ -5,3 +5,8 @@ class SegmentsConfig(AppConfig):
     name = "signals_app.segments"
     label = "segments"
     verbose_name = "Segments"
+
+    def ready(self) -> None:
+        from signals_app.segments.profile_fields import register_profile_fields
+
+        register_profile_fields()

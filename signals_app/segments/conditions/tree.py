@@ -1,0 +1,186 @@
+"""The grammar of conditions: from a stored or submitted tree to nodes with checked values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from signals_app.core.exceptions import PermanentError
+from signals_app.segments.fields import Field, FieldType
+
+MAX_DEPTH = 8
+MAX_LEAVES = 100
+MAX_LIST_VALUES = 100
+MAX_TEXT_LENGTH = 300
+MAX_DAYS = 3_660
+
+KNOWLEDGE_OPS = ("is_known", "is_unknown")
+_ORDER_OPS = ("eq", "ne", "gt", "gte", "lt", "lte")
+OPS_BY_TYPE: Mapping[FieldType, tuple[str, ...]] = {
+    FieldType.NUMBER: (*_ORDER_OPS, *KNOWLEDGE_OPS),
+    FieldType.TEXT: ("eq", "ne", "in", "not_in", "contains", "not_contains", *KNOWLEDGE_OPS),
+    FieldType.BOOLEAN: ("is_true", "is_false", *KNOWLEDGE_OPS),
+    FieldType.DATETIME: ("within_days", "not_within_days", "gte", "lt", *KNOWLEDGE_OPS),
+    FieldType.CHOICE: ("eq", "ne", "in", "not_in", *KNOWLEDGE_OPS),
+    FieldType.LIST: ("contains", "not_contains", *KNOWLEDGE_OPS),
+}
+OPS_WITHOUT_VALUE = frozenset({"is_true", "is_false", *KNOWLEDGE_OPS})
+
+
+class InvalidCondition(PermanentError):
+    """
+    A tree that is not one of the grammar.
+
+    `path` says where, as in `all.2.value`; `field` names the field of the leaf, if it got that far.
+    """
+
+    def __init__(self, path: str, message: str, field: str = "") -> None:
+        super().__init__(f"{path or 'conditions'}: {message}")
+        self.path = path
+        self.message = message
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Leaf:
+    field: Field
+    op: str
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class All:
+    children: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Any_:  # noqa: N801 - `Any` is taken
+    children: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    child: Node
+
+
+Node = Leaf | All | Any_ | Not
+
+
+def parse(tree: Any, fields: Mapping[str, Field]) -> Node:
+    """
+    Turn a stored or submitted tree into nodes, with every value checked against its field.
+
+    :raises InvalidCondition: naming the place and the field.
+    """
+    node = _parse(tree, fields, path="", depth=0)
+    if sum(1 for _ in leaves(node)) > MAX_LEAVES:
+        raise InvalidCondition("", f"more than {MAX_LEAVES} conditions")
+    return node
+
+
+def _parse(tree: Any, fields: Mapping[str, Field], *, path: str, depth: int) -> Node:
+    if depth > MAX_DEPTH:
+        raise InvalidCondition(path, f"groups stand more than {MAX_DEPTH} deep")
+    if not isinstance(tree, dict):
+        raise InvalidCondition(path, "must be an object with “all”, “any”, “not” or “field”")
+    if not tree:
+        return All(())
+    if "field" in tree:
+        return _parse_leaf(tree, fields, path)
+    if len(tree) != 1 or not tree.keys() <= {"all", "any", "not"}:
+        raise InvalidCondition(path, "must have exactly one of “all”, “any”, “not” or “field”")
+    key, content = next(iter(tree.items()))
+    here = f"{path}.{key}".lstrip(".")
+    if key == "not":
+        return Not(_parse(content, fields, path=here, depth=depth + 1))
+    if not isinstance(content, list) or (key == "any" and not content):
+        raise InvalidCondition(here, "must be a list with at least one condition")
+    if len(content) > MAX_LEAVES:
+        raise InvalidCondition(here, f"more than {MAX_LEAVES} conditions")
+    children = tuple(
+        _parse(child, fields, path=f"{here}.{index}", depth=depth + 1) for index, child in enumerate(content)
+    )
+    return All(children) if key == "all" else Any_(children)
+
+
+def _parse_leaf(tree: dict[str, Any], fields: Mapping[str, Field], path: str) -> Leaf:
+    unexpected = tree.keys() - {"field", "op", "value"}
+    if unexpected:
+        raise InvalidCondition(path, f"has unexpected keys: {', '.join(sorted(map(str, unexpected)))}")
+    name = tree["field"]
+    field = fields.get(name) if isinstance(name, str) else None
+    if field is None:
+        raise InvalidCondition(f"{path}.field".lstrip("."), f"there is no field named “{name}”", str(name))
+    op = tree.get("op")
+    if op not in OPS_BY_TYPE[field.type]:
+        allowed = ", ".join(OPS_BY_TYPE[field.type])
+        raise InvalidCondition(f"{path}.op".lstrip("."), f"“{field.label}” takes one of: {allowed}", field.name)
+    try:
+        value = _parse_value(field, op, tree.get("value"))
+    except ValueError as error:
+        raise InvalidCondition(f"{path}.value".lstrip("."), f"“{field.label}” {error}", field.name) from None
+    return Leaf(field, op, value)
+
+
+def _parse_value(field: Field, op: str, value: Any) -> Any:
+    if op in OPS_WITHOUT_VALUE:
+        if value is not None:
+            raise ValueError("takes no value here")
+        return None
+    if op in ("within_days", "not_within_days"):
+        days = _parse_number(value)
+        if not 0 < days <= MAX_DAYS:
+            raise ValueError(f"needs a number of days up to {MAX_DAYS}")
+        return days
+    if op in ("in", "not_in"):
+        if not isinstance(value, list) or not 0 < len(value) <= MAX_LIST_VALUES:
+            raise ValueError(f"needs a list of 1 to {MAX_LIST_VALUES} values")
+        return tuple(_parse_text(field, one) for one in value)
+    if field.type is FieldType.NUMBER:
+        return _parse_number(value)
+    if field.type is FieldType.DATETIME:
+        return _parse_datetime(value)
+    return _parse_text(field, value)
+
+
+def _parse_number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
+        raise ValueError("needs a number")
+    return float(value)
+
+
+def _parse_datetime(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("needs a date such as 2026-11-24") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _parse_text(field: Field, value: Any) -> str:
+    if not isinstance(value, str) or not value or len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"needs a text of 1 to {MAX_TEXT_LENGTH} characters")
+    if any(character < " " or "\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("cannot be compared with control characters")
+    if field.type is FieldType.CHOICE and value not in dict(field.choices):
+        raise ValueError(f"takes one of: {', '.join(key for key, _ in field.choices)}")
+    return value
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Yield every leaf of the tree, left to right."""
+    match node:
+        case Leaf():
+            yield node
+        case Not(child):
+            yield from leaves(child)
+        case All(children) | Any_(children):
+            for child in children:
+                yield from leaves(child)
+
+
+def field_names(node: Node) -> frozenset[str]:
+    """Return the names of the fields that the tree asks for."""
+    return frozenset(leaf.field.name for leaf in leaves(node))

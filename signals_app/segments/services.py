@@ -1,0 +1,89 @@
+"""Audiences: who a tree of conditions holds for, and the values it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from signals_app.customers.models import Customer
+from signals_app.projects.models import Project
+from signals_app.segments import conditions, fields
+from signals_app.segments.fields import Field, Scope
+from signals_app.segments.models import Segment
+
+_ANNOTATION = "field_{}"
+"""Keeps an annotation from colliding with a column of Customer."""
+
+
+@dataclass(frozen=True)
+class AudienceSample:
+    """How many profiles a tree holds for, and the first few of them."""
+
+    count: int
+    customers: list[Customer]
+
+
+def profile_values(
+    *, customer_ids: Collection[UUID], names: Collection[str] | None = None, now: datetime
+) -> dict[UUID, dict[str, Any]]:
+    """
+    Return {customer id: {field name: value}} for profile fields, unknown values being None (lists: empty).
+
+    `names` limits the fields, and so the work; None means all. Customers that do not exist are absent.
+    A few queries whatever the number of customers: one for all single values, one per list.
+
+    :raises UnknownField: if a name is not in the catalogue.
+    """
+    catalogue = fields.fields(Scope.PROFILE)
+    wanted = list(catalogue.values()) if names is None else [fields.field(Scope.PROFILE, name) for name in names]
+    if not customer_ids:
+        return {}
+    values = _single_values(customer_ids, [field for field in wanted if field.read is None], now)
+    for field in wanted:
+        if field.read is not None:
+            read = field.read(customer_ids, now)
+            for customer_id, found in values.items():
+                found[field.name] = read.get(customer_id, [])
+    return values
+
+
+def _single_values(customer_ids: Collection[UUID], wanted: list[Field], now: datetime) -> dict[UUID, dict[str, Any]]:
+    annotations = {_ANNOTATION.format(field.name): field.at(now) for field in wanted}
+    rows = Customer.objects.filter(pk__in=customer_ids).annotate(**annotations).values("pk", *annotations)
+    return {
+        row["pk"]: {field.name: row[_ANNOTATION.format(field.name)] for field in wanted} for row in rows.order_by("pk")
+    }
+
+
+def matching_customers(*, project: Project, tree: Any, now: datetime) -> QuerySet[Customer]:
+    """
+    Return the profiles of a store for which the tree holds at `now`; each appears once.
+
+    :raises InvalidCondition: if the tree is not one of the grammar.
+    """
+    node = conditions.parse(tree, fields.fields(Scope.PROFILE))
+    return Customer.objects.filter(conditions.to_q(node, now=now), project=project)
+
+
+def count_and_sample(*, project: Project, tree: Any, now: datetime, limit: int = 10) -> AudienceSample:
+    """
+    Return how many profiles the tree holds for and the `limit` last seen of them.
+
+    :raises InvalidCondition: if the tree is not one of the grammar.
+    """
+    customers = matching_customers(project=project, tree=tree, now=now)
+    return AudienceSample(customers.count(), list(customers.order_by("-last_seen_at", "-pk")[:limit]))
+
+
+def segment_customers(*, segment: Segment, now: datetime) -> QuerySet[Customer]:
+    """
+    Return the profiles that are in a segment at `now`.
+
+    :raises InvalidCondition: if a field it asks for is gone from the catalogue.
+    """
+    return matching_customers(project=segment.project, tree=segment.conditions, now=now)

@@ -1,0 +1,201 @@
+"""The two compilers of a condition tree say the same of every profile, on the database that the tests run on."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from signals_app.customers.constants import IdentifierKind, OrderState, Topic
+from signals_app.customers.models import Consent, Customer, Identifier, Order
+from signals_app.projects.models import Project
+from signals_app.segments import conditions, fields, services
+from signals_app.segments.conditions import OPS_BY_TYPE, OPS_WITHOUT_VALUE
+from signals_app.segments.fields import Field, FieldType, Scope
+from signals_app.shopper_signals.constants import InterestKind, Stage
+from signals_app.shopper_signals.models import IntentProfile, Interest
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+TEXTS = ["Ada", "ada", "Ärmel", "ärmel", "o'Brien%", "50%_off", "日本", "a b", "Zoë"]
+NAMES = ["/products/wool-scarf", "Schuhe > Läufer", "Acme", "red shoes", "RED SHOES"]
+
+
+def some_moment(chance: random.Random) -> datetime:
+    moment = NOW - timedelta(days=chance.choice([0, 1, 7, 30, 400]), seconds=chance.choice([0, 0, 1, 3600]))
+    return moment.replace(microsecond=chance.choice([0, 0, 1, 500_000, 999_999]))
+
+
+def make_customer(project: Project, chance: random.Random, number: int) -> None:
+    customer = Customer.objects.create(
+        project=project,
+        email=chance.choice(["", f"shopper{number}@example.com"]),
+        external_id=chance.choice(["", str(number)]),
+        name=chance.choice(["", *TEXTS]),
+        time_zone=chance.choice(["", "Europe/Berlin"]),
+        last_seen_at=chance.choice([None, some_moment(chance)]),
+    )
+    identifiers = [
+        Identifier.objects.create(project=project, customer=customer, kind=kind, value=f"{kind}-{number}")
+        for kind in chance.sample(IdentifierKind.values, chance.randint(1, 3))
+    ]
+    for position in range(chance.choice([0, 0, 1, 3])):
+        Order.objects.create(
+            project=project,
+            identifier=chance.choice(identifiers),
+            order_id=f"{number}-{position}",
+            state=chance.choice(OrderState.values),
+            total=chance.choice([Decimal("0.10"), Decimal("19.90"), Decimal("120")]),
+            currency="EUR",
+            placed_at=some_moment(chance),
+        )
+    for identifier in identifiers:
+        for topic in Topic.values:
+            if chance.random() < 0.4:
+                Consent.objects.create(
+                    identifier=identifier,
+                    topic=topic,
+                    is_granted=chance.random() < 0.6,
+                    source="form",
+                    occurred_at=some_moment(chance),
+                )
+    if chance.random() < 0.8:
+        IntentProfile.objects.create(
+            customer=customer,
+            project=project,
+            intent_score=chance.choice([0, 59.999999, 60, 60.1, 100]),
+            stage=chance.choice(Stage.values),
+            signal_count=chance.choice([0, 1, 7]),
+            last_drop_proba=chance.choice([None, 0.1, 0.8, 1]),
+            last_signal_at=chance.choice([None, some_moment(chance)]),
+        )
+    hours = NOW.timestamp() / 3600
+    for kind in InterestKind.values:
+        for name in chance.sample(NAMES, chance.randint(0, 2)):
+            weight_log2 = hours / project.intent_half_life_hours + chance.choice([-30.0, -3.4, -3.2, 0.0, 5.0])
+            Interest.objects.create(
+                customer=customer, kind=kind, name=name, weight_log2=weight_log2, last_seen_at=some_moment(chance)
+            )
+
+
+@pytest.fixture
+def population(db: None) -> Project:
+    project = Project.objects.create(slug="shop", name="Shop", shop_url="https://shop.example.com")
+    chance = random.Random(20261124)
+    for number in range(50):
+        make_customer(project, chance, number)
+    return project
+
+
+def values_of(field: Field) -> st.SearchStrategy[Any]:
+    match field.type:
+        case FieldType.NUMBER:
+            return st.sampled_from([0, 0.1, 0.8, 1, 3, 19.9, 59.999999, 60, 100]) | st.floats(-1e6, 1e6)
+        case FieldType.DATETIME:
+            return st.sampled_from([NOW, NOW - timedelta(days=7), NOW - timedelta(days=30)]).map(datetime.isoformat)
+        case FieldType.CHOICE:
+            return st.sampled_from([key for key, _ in field.choices])
+        case _:
+            written = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=5)
+            return st.sampled_from([*TEXTS, *NAMES, "a", "1", "example.com", "%", "_"]) | written
+
+
+@st.composite
+def leaf_trees(draw: st.DrawFn, scope: Scope = Scope.PROFILE) -> dict[str, Any]:
+    field = draw(st.sampled_from(list(fields.fields(scope).values())))
+    op = draw(st.sampled_from(OPS_BY_TYPE[field.type]))
+    tree: dict[str, Any] = {"field": field.name, "op": op}
+    if op in ("within_days", "not_within_days"):
+        tree["value"] = draw(st.sampled_from([1, 7, 30]))
+    elif op in ("in", "not_in"):
+        tree["value"] = draw(st.lists(values_of(field), min_size=1, max_size=3))
+    elif op not in OPS_WITHOUT_VALUE:
+        tree["value"] = draw(values_of(field))
+    return tree
+
+
+def trees() -> st.SearchStrategy[dict[str, Any]]:
+    return st.recursive(
+        leaf_trees(),
+        lambda inner: (
+            st.fixed_dictionaries({"all": st.lists(inner, max_size=3)})
+            | st.fixed_dictionaries({"any": st.lists(inner, min_size=1, max_size=3)})
+            | st.fixed_dictionaries({"not": inner})
+        ),
+        max_leaves=6,
+    )
+
+
+def both_answers(project: Project, tree: dict[str, Any]) -> tuple[set[Any], set[Any]]:
+    node = conditions.parse(tree, fields.fields(Scope.PROFILE))
+    everyone = list(Customer.objects.filter(project=project).values_list("pk", flat=True))
+    values = services.profile_values(customer_ids=everyone, names=conditions.field_names(node), now=NOW)
+    by_predicate = {pk for pk in everyone if conditions.holds(node, values[pk], now=NOW)}
+    by_database = list(services.matching_customers(project=project, tree=tree, now=NOW).values_list("pk", flat=True))
+    assert len(by_database) == len(set(by_database)), "a profile appears twice"
+    return set(by_database), by_predicate
+
+
+def test_database_and_predicate_agree_on_every_leaf_of_every_field(population: Project) -> None:
+    chance = random.Random(1)
+    for field in fields.fields(Scope.PROFILE).values():
+        for op in OPS_BY_TYPE[field.type]:
+            value: Any = None
+            if op in ("within_days", "not_within_days"):
+                value = 7
+            elif op not in OPS_WITHOUT_VALUE:
+                candidates = {
+                    FieldType.NUMBER: [1, 60],
+                    FieldType.DATETIME: [(NOW - timedelta(days=7)).isoformat()],
+                    FieldType.CHOICE: [key for key, _ in field.choices],
+                }.get(field.type, [chance.choice(TEXTS), chance.choice(NAMES)])
+                value = [chance.choice(candidates)] if op in ("in", "not_in") else chance.choice(candidates)
+            leaf = {"field": field.name, "op": op, "value": value}
+
+            for tree in (leaf, {"not": leaf}):
+                by_database, by_predicate = both_answers(population, tree)
+                assert by_database == by_predicate, tree
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=trees())
+def test_database_and_predicate_agree_on_random_trees(population: Project, tree: dict[str, Any]) -> None:
+    by_database, by_predicate = both_answers(population, tree)
+
+    assert by_database == by_predicate
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=trees())
+def test_a_tree_and_its_negation_divide_everyone(population: Project, tree: dict[str, Any]) -> None:
+    inside, _ = both_answers(population, tree)
+    outside, _ = both_answers(population, {"not": tree})
+
+    assert not inside & outside
+    assert len(inside | outside) == 50
+
+
+def test_values_are_read_in_a_handful_of_queries(population: Project, django_assert_max_num_queries: Any) -> None:
+    everyone = list(Customer.objects.values_list("pk", flat=True))
+
+    with django_assert_max_num_queries(6):
+        values = services.profile_values(customer_ids=everyone, now=NOW)
+
+    assert len(values) == 50
+
+
+def test_a_count_shows_a_few_of_those_it_counts(population: Project) -> None:
+    sample = services.count_and_sample(project=population, tree={}, now=NOW, limit=5)
+
+    assert sample.count == 50
+    assert len(sample.customers) == 5
+
+
+def test_another_stores_profiles_are_never_in_an_audience(population: Project) -> None:
+    other = Project.objects.create(slug="other", name="Other", shop_url="https://other.example.com")
+
+    assert not services.matching_customers(project=other, tree={}, now=NOW).exists()
