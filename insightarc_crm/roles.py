@@ -8,14 +8,88 @@ from django.contrib.auth.backends import ModelBackend
 
 from signals_app.projects.constants import Role
 
+ROLES = (Role.OWNER, Role.MARKETER, Role.ANALYST, Role.OPERATOR)
 
-class RoleBackend(ModelBackend):
-    """Grant the permissions of the role that the person has in the current store."""
+# v: view, a: add, c: change, d: delete. A shopper's data cannot be written by hand except for what a person may
+# correct; signals, orders, mails and deliveries are facts, and their pages are read-only whatever stands here.
+MODELS: dict[str, tuple[str, str, str, str]] = {
+    #                                  owner    marketer analyst  operator
+    "projects.project":               ("vc",    "v",     "v",     "v"),
+    "projects.membership":            ("vacd",  "",      "",      ""),
+    "projects.apikey":                ("va",    "",      "",      "v"),
+    "customers.customer":             ("vc",    "vc",    "v",     "v"),
+    "customers.identifier":           ("v",     "v",     "v",     "v"),
+    "customers.identityconflict":     ("vc",    "vc",    "v",     "v"),
+    "customers.consent":              ("v",     "v",     "v",     "v"),
+    "customers.order":                ("v",     "v",     "v",     "v"),
+    "shopper_signals.shoppersignal":  ("v",     "v",     "v",     "v"),
+    "shopper_signals.intentprofile":  ("v",     "v",     "v",     "v"),
+    "shopper_signals.interest":       ("v",     "v",     "v",     "v"),
+    "catalog.product":                ("v",     "v",     "v",     "v"),
+    "catalog.productfeed":            ("vacd",  "vacd",  "v",     "vacd"),
+    "catalog.coupon":                 ("vacd",  "vacd",  "v",     "v"),
+    "segments.segment":               ("vacd",  "vacd",  "v",     "v"),
+    "emails.senderidentity":          ("vac",   "vac",   "v",     "v"),
+    "emails.emailtemplate":           ("vacd",  "vacd",  "v",     "v"),
+    "emails.emailmessage":            ("v",     "v",     "v",     "v"),
+    "emails.suppression":             ("vad",   "vad",   "v",     "va"),
+    "emails.mailboxmail":             ("v",     "v",     "v",     "v"),
+    "remarketing.sendpolicy":         ("vac",   "vac",   "v",     "v"),
+    "remarketing.remarketingrule":    ("vacd",  "vacd",  "v",     "v"),
+    "remarketing.rulevariant":        ("vacd",  "vacd",  "v",     "v"),
+    "remarketing.rulematch":          ("v",     "v",     "v",     "v"),
+    "remarketing.rulecounter":        ("v",     "v",     "v",     "v"),
+    "webhooks.webhooksource":         ("vac",   "v",     "v",     "vac"),
+    "webhooks.webhookdelivery":       ("v",     "v",     "v",     "v"),
+    "webhooks.inboxitem":             ("v",     "v",     "v",     "v"),
+}  # fmt: skip
 
-    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
-        return super().has_perm(user_obj, perm, obj) or role_allows(getattr(user_obj, "role", ""), perm)
+ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
+    #                                  owner    marketer analyst  operator
+    "projects.pause_sending":         (True,    False,   False,   False),
+    "projects.revoke_apikey":         (True,    False,   False,   True),
+    "customers.export_customer":      (True,    False,   False,   False),
+    "customers.erase_customer":       (True,    False,   False,   False),
+    "customers.record_consent":       (True,    True,    False,   False),
+    "emails.send_test":               (True,    True,    False,   False),
+    "remarketing.explain_match":      (True,    True,    True,    True),
+    "webhooks.paste_secret":          (True,    False,   False,   True),
+    "webhooks.probe":                 (True,    False,   False,   True),
+    "webhooks.replay":                (True,    False,   False,   True),
+}  # fmt: skip
+
+VERBS = {"view": "v", "add": "a", "change": "c", "delete": "d"}
 
 
 def role_allows(role: str, permission: str) -> bool:
-    """Say whether a role holds a permission such as `remarketing.change_remarketingrule`."""
-    return role == Role.OWNER
+    """Say whether a role holds a permission such as `remarketing.change_remarketingrule` or `webhooks.replay`."""
+    if role not in ROLES:
+        return False
+    column = ROLES.index(Role(role))
+    if permission in ACTIONS:
+        return ACTIONS[permission][column]
+    room, _, codename = permission.partition(".")
+    verb, _, model = codename.partition("_")
+    allowed = MODELS.get(f"{room}.{model}")
+    return allowed is not None and VERBS.get(verb, "-") in allowed[column]
+
+
+def role_enters(role: str, room: str) -> bool:
+    """Say whether a role may see anything of a room."""
+    return role in ROLES and any(
+        name.startswith(f"{room}.") and "v" in allowed[ROLES.index(Role(role))] for name, allowed in MODELS.items()
+    )
+
+
+class RoleBackend(ModelBackend):
+    """
+    Grant the permissions of the role that the person has in the current store, and no others.
+
+    Django's own per-user and group permissions are not read: they would hold in every store.
+    """
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        return user_obj.is_active and role_allows(getattr(user_obj, "role", ""), perm)
+
+    def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
+        return user_obj.is_active and role_enters(getattr(user_obj, "role", ""), app_label)

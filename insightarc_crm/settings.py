@@ -12,6 +12,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -98,6 +99,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "insightarc_crm.security.AdminContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -242,6 +244,35 @@ CONTENT_SECURITY_POLICY = {
 # The webhook view reads at most this much itself; Django's own limit covers every other form and call.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+# --- Admin ----------------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "insightarc_crm",
+    "SITE_HEADER": "insightarc_crm",
+    "SITE_SYMBOL": "ads_click",
+    "SITE_URL": None,
+    "SHOW_BACK_BUTTON": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: static("insightarc_crm/css/admin.css")],
+    "SCRIPTS": [lambda request: static("insightarc_crm/js/admin.js")],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.6% .015 190)",
+            "100": "oklch(94.5% .04 190)",
+            "200": "oklch(89.5% .07 190)",
+            "300": "oklch(82.5% .1 190)",
+            "400": "oklch(74% .12 191)",
+            "500": "oklch(63% .115 193)",
+            "600": "oklch(52% .095 196)",
+            "700": "oklch(45% .082 198)",
+            "800": "oklch(38.5% .068 200)",
+            "900": "oklch(33% .055 202)",
+            "950": "oklch(25% .045 204)",
+        },
+    },
+}
 
 # --- REST API -------------------------------------------------------------------------------------------------------
 

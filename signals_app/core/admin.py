@@ -167,6 +167,20 @@ class ProjectScopedAdmin(ScopedChoices, ModelAdmin[M]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return getattr(request, "project", None) is not None and super().has_add_permission(request)
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        project = getattr(request, "project", None)
+        current = str(project.pk) if project is not None else ""
+        if request.method == "POST" and request.POST.get("_store", current) != current:
+            messages.error(request, "You changed to another store in another window. Nothing was saved.")
+            return HttpResponseRedirect(reverse(f"{self.admin_site.name}:index"))
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
 
 class ProjectSingletonAdmin(ProjectScopedAdmin[M]):
     """A page of which a store has one: the list leads straight to it, or to its creation."""

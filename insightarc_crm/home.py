@@ -1,0 +1,169 @@
+"""The home page of a store: what needs a person, what happened lately, who is about to leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import reverse
+
+from insightarc_crm.interests import top_interest_labels
+from insightarc_crm.navigation import count_needs_fixing
+from insightarc_crm.setup_checklist import page, project_zone, steps
+from signals_app.emails.constants import MessageState, SkipReason
+from signals_app.emails.models import EmailMessage
+from signals_app.projects.models import Project
+from signals_app.remarketing.constants import MatchState, Reason
+from signals_app.remarketing.models import RuleMatch
+from signals_app.shopper_signals.constants import Stage
+from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
+from signals_app.webhooks.models import WebhookSource
+
+DAYS = 7
+LEAVING_SHOWN = 8
+LEAVING_COUNTED = 1_000
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a person should see before anything else; `tone` is one of `core.display.TONES`."""
+
+    tone: str
+    text: str
+    link: str = ""
+    link_text: str = ""
+
+
+def build(*, project: Project, request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """Return the home page's context."""
+    checklist = steps(project=project, now=now)
+    signals = signals_by_day(project=project, now=now)
+    return {
+        "notices": notices(project=project, request=request),
+        "steps": checklist,
+        "steps_done": sum(step.is_done for step in checklist),
+        "is_set_up": all(step.is_done for step in checklist),
+        "signals": signals,
+        "signals_today": signals[-1]["count"],
+        "signals_week": sum(day["count"] for day in signals),
+        **leaving(project=project, now=now),
+        **mails(project=project, now=now),
+    }
+
+
+def notices(*, project: Project, request: HttpRequest) -> list[Notice]:
+    found = []
+    if project.is_sending_paused:
+        found.append(
+            Notice("bad", "All sending is paused: automations run, but no mail leaves.", *_sending_link(request))
+        )
+    if waiting := count_needs_fixing(request):
+        many = f"{waiting} incoming signals need" if waiting > 1 else "One incoming signal needs"
+        found.append(Notice("warn", f"{many} fixing.", page("webhooks_inboxitem"), "Needs fixing"))
+    for source in WebhookSource.objects.filter(project=project, is_paused=True):
+        link = page("webhooks_webhooksource", "change", source.pk)
+        found.append(Notice("warn", f"{source.name} is paused: signals are kept, not processed.", link, "Connection"))
+    if project.is_demo:
+        found.append(Notice("info", "Demo data: the shoppers, orders and signals of this store are made up."))
+    return found
+
+
+def _sending_link(request: HttpRequest) -> tuple[str, str]:
+    if request.user.has_perm("projects.pause_sending"):
+        return reverse("admin:pause_sending"), "Resume"
+    return "", ""
+
+
+def signals_by_day(*, project: Project, now: datetime) -> list[dict[str, Any]]:
+    """Return the signals of today and the six days before, in the store's own days, with bars of 0 to 100."""
+    zone = project_zone(project)
+    today = now.astimezone(zone).date()
+    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    received = ShopperSignal.objects.filter(project=project)
+    counts = []
+    for day in days:
+        start = datetime.combine(day, time.min, tzinfo=zone)
+        end = datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone)
+        # One range of the index a day: grouping by a truncated date would compute it for every row.
+        counts.append(received.filter(received_at__gte=start, received_at__lt=end).count())
+    highest = max(counts) or 1
+    return [
+        {
+            "day": f"{day:%a}",
+            "date": f"{day:%d %B}",
+            "count": count,
+            "height": round(100 * count / highest),
+            "top": 100 - round(100 * count / highest),
+            "x": 2 + index * 50,
+            "middle": 2 + index * 50 + 22,
+        }
+        for index, (day, count) in enumerate(zip(days, counts, strict=True))
+    ]
+
+
+def leaving(*, project: Project, now: datetime) -> dict[str, Any]:
+    """Return the shoppers who are leaving with intent: how many, and those with the highest score."""
+    profiles = IntentProfile.objects.filter(project=project, stage=Stage.LEAVING_WITH_INTENT)
+    shown = list(profiles.select_related("customer").order_by("-intent_score")[:LEAVING_SHOWN])
+    labels = top_interest_labels(project=project, customer_ids=[profile.customer_id for profile in shown])
+    count = profiles.order_by()[: LEAVING_COUNTED + 1].count()
+    rows = [
+        {
+            "name": str(profile.customer),
+            "link": page("customers_customer", "change", profile.customer_id),
+            "score": profile.intent_score,
+            "last_signal_at": profile.last_signal_at,
+            "interest": labels.get(profile.customer_id, ""),
+        }
+        for profile in shown
+    ]
+    many = f"{LEAVING_COUNTED:,}+" if count > LEAVING_COUNTED else f"{count:,}"
+    link = f"{page('customers_customer')}?intent_profile__stage={Stage.LEAVING_WITH_INTENT}"
+    return {"leaving": rows, "leaving_count": many, "leaving_link": link}
+
+
+def mails(*, project: Project, now: datetime) -> dict[str, Any]:
+    """Return the mails of the last week by state, and why the others were not sent."""
+    since = now - timedelta(days=DAYS)
+    sent_states = {MessageState.SENT, MessageState.UNKNOWN, MessageState.SENDING}
+    reasons: dict[str, int] = {}
+    sent = waiting = failed = 0
+    made = EmailMessage.objects.filter(project=project, created_at__gte=since)
+    for state, reason, count in made.order_by().values_list("state", "reason").annotate(count=Count("pk")):
+        if state in sent_states:
+            sent += count
+        elif state == MessageState.SUPPRESSED:
+            reasons[reason] = reasons.get(reason, 0) + count
+        elif state == MessageState.FAILED:
+            failed += count
+        else:
+            waiting += count
+    matches = RuleMatch.objects.filter(project=project, created_at__gte=since)
+    for state, reason, count in matches.order_by().values_list("state", "reason").annotate(count=Count("pk")):
+        if state in (MatchState.SKIPPED, MatchState.EXPIRED):
+            reasons[reason] = reasons.get(reason, 0) + count
+        elif state == MatchState.PLANNED:
+            waiting += count
+    skipped = sorted(reasons.items(), key=lambda item: -item[1])
+    total = sum(reasons.values())
+    return {
+        "mails_sent": sent,
+        "mails_waiting": waiting,
+        "mails_failed": failed,
+        "mails_skipped": total,
+        "skip_reasons": [
+            {"label": reason_label(reason), "count": count, "share": round(100 * count / skipped[0][1])}
+            for reason, count in skipped
+        ],
+        "activity_link": page("remarketing_rulematch"),
+        "mails_link": page("emails_emailmessage"),
+    }
+
+
+def reason_label(reason: str) -> str:
+    """Return a stored reason in words; reasons of automations and of the mail room share one vocabulary."""
+    labels = {**dict(SkipReason.choices), **dict(Reason.choices)}
+    return str(labels.get(reason, reason.replace("_", " ").capitalize() or "No reason given"))

@@ -1,0 +1,24 @@
+"use strict";
+// Copy buttons: <button data-copy="#id-of-the-text">. Everything else works without JavaScript.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  event.preventDefault();
+  const source = document.querySelector(button.dataset.copy);
+  const text = "value" in source ? source.value : source.textContent;
+  const label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    // Without https a browser has no clipboard for scripts: select the text so that one key press copies it.
+    const range = document.createRange();
+    range.selectNodeContents(source);
+    const selection = window.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    if (source.select) source.select();
+    button.textContent = "Press Ctrl+C";
+  }
+  window.setTimeout(() => { button.textContent = label; }, 2000);
+});
