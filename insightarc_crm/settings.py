@@ -14,6 +14,8 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from insightarc_crm.periodic_tasks import SCHEDULE
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -147,6 +149,11 @@ else:
 for database in DATABASES.values():
     database["ATOMIC_REQUESTS"] = False
 
+# --- Web server -----------------------------------------------------------------------------------------------------
+
+WEB_WORKERS = env.int("WEB_WORKERS", default=1)
+WEB_THREADS = env.int("WEB_THREADS", default=16)  # per worker; each holds one database connection while it is busy
+
 # --- Celery: wake-up calls only, the database is the queue of record ------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=env.str("REDIS_URL", default="embedded://"))
@@ -164,6 +171,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A wake-up that cannot be published within a moment is dropped: the sweeper finds its row.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = SCHEDULE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 if CELERY_BROKER_URL.startswith("embedded"):
     CELERY_WORKER_PREFETCH_MULTIPLIER = 16  # the embedded broker is polled; a batch a poll keeps it quick
@@ -307,7 +315,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "insightarc_crm" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -316,12 +325,13 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True  # no collectstatic needed for the embedded default
 MEDIA_ROOT = DATA_DIR / "media"
 
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"django.request": {"level": "ERROR"}, "axes": {"level": "WARNING"}},
 }
 

@@ -157,5 +157,9 @@ class Transport(virtual.Transport):
     recoverable_connection_errors = connection_errors
     implements = virtual.Transport.implements.extend(exchange_type=frozenset({"direct", "topic", "fanout"}))
 
+    @property
+    def default_connection_params(self) -> dict[str, Any]:
+        return {}  # a file has no host, and kombu warns when it has to fill one in
+
     def driver_version(self) -> str:
         return sqlite3.sqlite_version

@@ -1,0 +1,27 @@
+"""
+What beat starts again and again: the sweepers that find the work which a lost wake-up call left behind.
+
+Beat copies this schedule into the database when it starts (django-celery-beat), where the admin shows it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+EVERY_SECONDS = {
+    "signals_app.facts.tasks.sequence": 5,
+    "signals_app.webhooks.tasks.process_inbox": 10,
+    "signals_app.emails.tasks.send_due": 10,
+    "signals_app.remarketing.tasks.queue_due_matches": 15,
+    "signals_app.remarketing.tasks.follow_facts": 15,
+    "signals_app.emails.tasks.recover_interrupted": 30,
+    "signals_app.shopper_signals.tasks.refresh_due_profiles": 60,
+    "signals_app.catalog.tasks.import_due_feeds": 300,
+}
+
+
+def entry(task: str, seconds: int) -> dict[str, Any]:
+    # A call that waited for a worker longer than its own interval has a successor already.
+    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expire_seconds": seconds}}
+
+
+SCHEDULE = {task: entry(task, seconds) for task, seconds in EVERY_SECONDS.items()}

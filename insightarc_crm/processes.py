@@ -1,0 +1,65 @@
+"""The commands of the processes that make up the program."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+from django.conf import settings
+
+from insightarc_crm.supervisor import Service
+
+
+def web(*, host: str, port: int) -> Service:
+    """
+    Return the web server.
+
+    Threads, because a request mostly waits for the database. Granian hands on chunked bodies, see `wsgi.py`.
+    """
+    return Service(
+        "web",
+        [
+            *(sys.executable, "-m", "granian", "insightarc_crm.wsgi:application"),
+            *("--interface", "wsgi", "--host", host, "--port", str(port), "--http", "1", "--no-ws"),
+            *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
+            *("--http1-header-read-timeout", "10000", "--respawn-failed-workers", "--workers-kill-timeout", "10"),
+            *("--log-level", "error"),  # its warning that threads outnumber the processors is meant for busy threads
+        ],
+    )
+
+
+def worker() -> Service:
+    """Return the Celery worker. Its name is unique, since several may share one machine."""
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    name = f"worker-{os.getpid()}@%h"
+    # Running as root is worth a warning to people who accept pickled messages; here JSON alone is.
+    unwarned = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+    command = [*_celery(), "worker", "--hostname", name, "--loglevel", settings.LOG_LEVEL, *quiet]
+    return Service("worker", command, unwarned)
+
+
+def beat() -> Service:
+    """Return the Celery scheduler, without a pid file: a leftover one would keep it from starting."""
+    return Service("beat", [*_celery(), "beat", "--pidfile", "", "--loglevel", "WARNING"])
+
+
+def manage(name: str, *arguments: str) -> Service:
+    """Return a management command as a process of its own."""
+    return Service(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments])
+
+
+def is_port_free(host: str, port: int) -> bool:
+    """Say whether a server can listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _celery() -> list[str]:
+    return [sys.executable, "-m", "celery", "--quiet", "--app", "insightarc_crm"]

@@ -1,0 +1,24 @@
+"""Beat finds the sweepers without manual steps."""
+
+from __future__ import annotations
+
+import pytest
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler
+
+from insightarc_crm.celery import app
+from insightarc_crm.periodic_tasks import EVERY_SECONDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beat_copies_the_schedule_into_the_database():
+    DatabaseScheduler(app)
+
+    rows = PeriodicTask.objects.exclude(name__startswith="celery.").select_related("interval")
+    assert {row.task: row.interval.every for row in rows} == EVERY_SECONDS
+    assert {row.task: row.expire_seconds for row in rows} == EVERY_SECONDS
+
+
+def test_sweepers_of_signals_matches_and_mails_run_at_least_every_30_seconds():
+    for room in ("webhooks", "remarketing", "emails"):
+        assert all(seconds <= 30 for task, seconds in EVERY_SECONDS.items() if f".{room}." in task)
