@@ -20,7 +20,8 @@ from django.urls import reverse
 from simple_history.admin import SimpleHistoryAdmin
 from unfold import widgets
 from unfold.contrib.filters import admin as filters
-from unfold.decorators import action, display
+from unfold.decorators import action
+from unfold.decorators import display as themed_display
 from unfold.sites import UnfoldAdminSite
 
 from signals_app.core.pagination import BoundedPaginator
@@ -68,6 +69,19 @@ __all__ = [
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def display(
+    *, description: str, ordering: str | None = None, boolean: bool | None = None, empty_value: str | None = None
+) -> Callable[[Method], Method]:
+    """Name a method of an admin class that stands in a list or on a page."""
+    decorate: Callable[[Method], Method] = themed_display(
+        description=description, ordering=ordering, boolean=boolean, empty_value=empty_value
+    )
+    return decorate
+
 
 # Filters for `list_filter`: ("field", ChoicesFilter).
 BooleanFilter: Any = filters.BooleanRadioFilter
