@@ -1,0 +1,172 @@
+"""
+The body of a webhook, read leniently: a field that is not clean is null and named in the issues, never a lost signal.
+
+The documented fields are `drop_proba`, `perfomance` (the sender's spelling), `num_events`, `num_loops`,
+`num_broken_buttons`, `avg_loops`, `avg_broken_buttons` and, optionally, `relevant_events`, a list of objects with a
+`name`. The documentation prints a single object there, so one object, or plain names, are read too.
+
+Source: https://www.insightarc.com/blog/automation-tools/how-to-subscribe-to-real-time-signals/, "Example Webhook Response".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from signals_app.webhooks.cleaning import Cleaner, Issues, Members, clean_int, clean_string
+from signals_app.webhooks.exceptions import MalformedDelivery
+
+MAX_EVENTS = 200
+MAX_READABLE_DEPTH = 200
+"""A body nested deeper than this is not read at all: the JSON parser recurses, and how far it may is not ours to say."""
+
+SPELLINGS_OF_PERFORMANCE = ("perfomance", "performance")
+DOCUMENTED = frozenset(
+    {"drop_proba", "num_events", "num_loops", "num_broken_buttons", "avg_loops", "avg_broken_buttons"}
+    | {*SPELLINGS_OF_PERFORMANCE, "relevant_events"}
+)
+
+_BRACKETS_OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSignal:
+    """What a body says; every value can be stored in both databases and printed as JSON."""
+
+    drop_proba: float | None = None
+    """0 to 1: how likely the shopper leaves with the next action."""
+    performance: float | None = None
+    """At least 0; the documentation gives "percentage of time spent" and no unit."""
+    num_events: int | None = None
+    num_loops: int | None = None
+    num_broken_buttons: int | None = None
+    avg_loops: float | None = None
+    avg_broken_buttons: float | None = None
+    relevant_events: list[dict[str, str]] = field(default_factory=list)
+    """[{"name": str}, ...]"""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Every key that the documentation does not name."""
+    issues: list[dict[str, str]] = field(default_factory=list)
+    """[{"field": "drop_proba", "problem": "not a number"}, ...]; "" is the body itself."""
+
+
+def parse(body: bytes) -> ParsedSignal:
+    """
+    Turn the bytes of a verified request into a signal.
+
+    `body` is one JSON object in UTF-8, with or without a byte order mark. Numbers have to be numbers: true and
+    "0.95" are not. Counts and averages are at least 0.
+
+    :raises MalformedDelivery: if `body` is not one JSON object, or nested too deeply to be read.
+    """
+    issues = Issues()
+    members = _read(body, issues)
+    cleaner = Cleaner(issues)
+    cleaner.note_repeated(members, "")
+    return ParsedSignal(
+        drop_proba=_number(members, "drop_proba", issues, highest=1.0),
+        performance=_performance(members, issues),
+        num_events=_count(members, "num_events", issues),
+        num_loops=_count(members, "num_loops", issues),
+        num_broken_buttons=_count(members, "num_broken_buttons", issues),
+        avg_loops=_number(members, "avg_loops", issues),
+        avg_broken_buttons=_number(members, "avg_broken_buttons", issues),
+        relevant_events=_events(members.get("relevant_events"), issues),
+        extra=cleaner.clean({name: members[name] for name in members if name not in DOCUMENTED}, ""),
+        issues=issues.found,
+    )
+
+
+def _read(body: bytes, issues: Issues) -> Members:
+    if body.count(b"[") + body.count(b"{") > MAX_READABLE_DEPTH and _depth(body) > MAX_READABLE_DEPTH:
+        raise MalformedDelivery("The body is nested too deeply to be read.")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = body.decode("utf-8-sig", "replace")
+        issues.add("", "not valid UTF-8, unreadable bytes were replaced")
+    try:
+        value = json.loads(text, object_pairs_hook=Members.of_pairs, parse_int=_int_of_any_length)
+    except json.JSONDecodeError as error:
+        raise MalformedDelivery(f"The body is not JSON: {error.msg} at character {error.pos}.") from error
+    except RecursionError as error:  # MAX_READABLE_DEPTH should prevent it, but the caller's own stack counts too
+        raise MalformedDelivery("The body is nested too deeply to be read.") from error
+    if not isinstance(value, Members):
+        raise MalformedDelivery("The body is JSON, but not an object.")
+    return value
+
+
+def _depth(body: bytes) -> int:
+    depth = deepest = 0
+    for token in _BRACKETS_OUTSIDE_STRINGS.finditer(body):
+        if token[0] in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _int_of_any_length(digits: str) -> int:
+    """Return the number, or, for one that Python refuses to read for its length, another that is too large as well."""
+    return int(digits[:400])
+
+
+def _number(members: Members, name: str, issues: Issues, *, highest: float = math.inf) -> float | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        issues.add(name, "not a number")
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        issues.add(name, "not a finite number")
+        return None
+    number = float(clean_int(value, name, issues)) if isinstance(value, int) else value
+    if not 0 <= number <= highest:
+        issues.add(name, "below 0" if number < 0 else f"above {highest:g}")
+        return None
+    return number + 0.0  # -0.0 becomes 0.0
+
+
+def _count(members: Members, name: str, issues: Issues) -> int | None:
+    value = members.get(name)
+    number = _number(members, name, issues)
+    if number is None or value is None:
+        return None
+    if isinstance(value, float) and not value.is_integer():
+        issues.add(name, "not a whole number")
+        return None
+    return clean_int(int(value), name, issues)
+
+
+def _performance(members: Members, issues: Issues) -> float | None:
+    read = {name: _number(members, name, issues) for name in SPELLINGS_OF_PERFORMANCE}
+    values = [value for value in read.values() if value is not None]
+    if len(set(values)) > 1:
+        issues.add("performance", "differs from perfomance, which counts")
+    return values[0] if values else None
+
+
+def _events(value: Any, issues: Issues) -> list[dict[str, str]]:
+    if value is None:
+        return []
+    if isinstance(value, dict | str):
+        value = [value]
+    if not isinstance(value, list):
+        issues.add("relevant_events", "not a list")
+        return []
+    if len(value) > MAX_EVENTS:
+        issues.add("relevant_events", f"more than {MAX_EVENTS}, the others were left out")
+    events = []
+    for index, event in enumerate(value[:MAX_EVENTS]):
+        where = f"relevant_events[{index}]"
+        name = event.get("name") if isinstance(event, dict) else event
+        if not isinstance(name, str) or not name.strip():
+            issues.add(where, "has no name")
+            continue
+        events.append({"name": clean_string(name, where, issues)})
+    return events

@@ -1,0 +1,58 @@
+"""
+Telling the workers that something came, beside the request and never in its way.
+
+A broker that is down or hangs must not delay an answer, so a thread of the web process publishes; it does so at most
+every 100 ms however many requests there are, and forgets a wake-up that fails: the sweeper finds the row.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from celery import current_app
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_WAKE_UPS = 0.1
+TASK = "signals_app.webhooks.tasks.process_inbox"
+"""By name: the web process publishes it and has no need of the code behind it."""
+
+
+class Waker:
+    """One flag and one thread; the flag is what bounds it, since any number of requests raise it once."""
+
+    def __init__(self) -> None:
+        self._is_asked = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ask(self) -> None:
+        """Have the workers woken soon; return at once."""
+        self._is_asked.set()
+        if self._thread is None or not self._thread.is_alive():  # not yet started, or lost by a fork
+            with self._starting:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._is_asked.wait()
+            self._is_asked.clear()
+            try:
+                current_app.send_task(TASK)
+            except Exception:
+                logger.warning("A wake-up could not be published; the sweeper will find its row.", exc_info=True)
+            time.sleep(SECONDS_BETWEEN_WAKE_UPS)
+
+
+_waker = Waker()
+
+
+def wake_workers() -> None:
+    """Have the inbox processed soon, without waiting for the broker."""
+    if getattr(settings, "PUBLISH_WAKE_UPS", True):
+        _waker.ask()
