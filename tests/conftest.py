@@ -1,5 +1,5 @@
 """
-What the tests of every room share: a store, its Insightarc connection, really signed requests, and time.
+What the tests of every room share: a store, people signed in to it, its Insightarc connection, signed requests, time.
 
 Rows get their time from the database's clock, which no test can freeze; `post_signal` therefore moves what it
 posted to the time the test lives in.
@@ -13,12 +13,14 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
-from signals_app.projects.models import Project
+from signals_app.projects.constants import Role
+from signals_app.projects.models import Membership, Project
 from signals_app.webhooks import signature
 from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, WebhookSecret, WebhookSource
 
@@ -40,6 +42,24 @@ def project(db: None) -> Project:
         shop_domains=["shop.example.com"],
         time_zone="Europe/Berlin",
     )
+
+
+@pytest.fixture
+def sign_in(project: Project) -> Callable[..., Client]:
+    """Return a browser in which a member of the store with this role is signed in to the admin."""
+
+    def sign_in(role: Role = Role.MARKETER, store: Project | None = None) -> Client:
+        name = f"{role.lower()}-{(store or project).slug}"
+        user, is_new = get_user_model().objects.get_or_create(
+            username=name, defaults={"email": f"{name}@example.com", "is_staff": True}
+        )
+        if is_new:
+            Membership.objects.create(project=store or project, user=user, role=role)
+        client = Client()
+        client.force_login(user, backend="insightarc_crm.roles.RoleBackend")
+        return client
+
+    return sign_in
 
 
 @pytest.fixture

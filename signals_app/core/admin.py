@@ -20,7 +20,8 @@ from django.urls import reverse
 from simple_history.admin import SimpleHistoryAdmin
 from unfold import widgets
 from unfold.contrib.filters import admin as filters
-from unfold.decorators import action, display
+from unfold.decorators import action as themed_action
+from unfold.decorators import display as themed_display
 from unfold.sites import UnfoldAdminSite
 
 from signals_app.core.pagination import BoundedPaginator
@@ -44,30 +45,51 @@ else:
 __all__ = [
     "BaseAdminSite",
     "BooleanFilter",
+    "CheckboxSelectMultiple",
     "ChoicesFilter",
+    "DateTimeInput",
     "DateTimeRangeFilter",
     "DropdownFilter",
+    "FileInput",
     "HistoricalAdmin",
     "ModelAdmin",
+    "NumberInput",
     "NumberRangeFilter",
     "PasswordInput",
     "ProjectScopedAdmin",
     "ProjectSingletonAdmin",
+    "RadioSelect",
     "ReadOnlyAdmin",
     "ScopedRelatedFilter",
     "Select",
     "StackedInline",
+    "Switch",
     "TabularInline",
     "TextFilter",
     "TextInput",
     "Textarea",
+    "UrlInput",
     "action",
     "display",
+    "note_form_errors",
     "post_action",
 ]
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def display(
+    *, description: str, ordering: str | None = None, boolean: bool | None = None, empty_value: str | None = None
+) -> Callable[[Method], Method]:
+    """Name a method of an admin class that stands in a list or on a page."""
+    decorate: Callable[[Method], Method] = themed_display(
+        description=description, ordering=ordering, boolean=boolean, empty_value=empty_value
+    )
+    return decorate
+
 
 # Filters for `list_filter`: ("field", ChoicesFilter).
 BooleanFilter: Any = filters.BooleanRadioFilter
@@ -78,7 +100,7 @@ NumberRangeFilter: Any = filters.RangeNumericFilter
 TextFilter: Any = filters.TextFilter
 
 # Widgets for forms of our own.
-CheckboxSelectMultiple: Any = widgets.UnfoldAdminCheckboxSelectMultiple
+CheckboxSelectMultiple: Any = widgets.UnfoldAdminCheckboxSelectMultipleWidget
 DateTimeInput: Any = widgets.UnfoldAdminSplitDateTimeWidget
 FileInput: Any = widgets.UnfoldAdminFileFieldWidget
 NumberInput: Any = widgets.UnfoldAdminIntegerFieldWidget
@@ -89,6 +111,22 @@ Switch: Any = widgets.UnfoldBooleanSwitchWidget
 TextInput: Any = widgets.UnfoldAdminTextInputWidget
 Textarea: Any = widgets.UnfoldAdminTextareaWidget
 UrlInput: Any = widgets.UnfoldAdminURLInputWidget
+
+
+def action(
+    *,
+    description: str,
+    permissions: list[str] | None = None,
+    url_path: str | None = None,
+    icon: str | None = None,
+    variant: Any = None,
+    attrs: dict[str, Any] | None = None,
+) -> Callable[[Method], Method]:
+    """Return the theme's decorator for actions; a button that changes something is a `post_action` instead."""
+    decorator: Callable[[Method], Method] = themed_action(
+        description=description, permissions=permissions, url_path=url_path, icon=icon, variant=variant, attrs=attrs
+    )
+    return decorator
 
 
 class ModelAdmin(ThemedModelAdmin[M]):
@@ -105,6 +143,18 @@ class ModelAdmin(ThemedModelAdmin[M]):
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         raise Http404(f"There is no {opts.verbose_name} {object_id!r} in this store.")
+
+    def _filter_unfold_actions_by_permissions(self, request: HttpRequest, actions: Any, object_id: Any = None) -> Any:
+        shown = super()._filter_unfold_actions_by_permissions(request, actions, object_id)  # type: ignore[misc]
+        return [each for each in shown if self.may(request, getattr(each.method, "needs", ""))]
+
+    def may(self, request: HttpRequest, permission: str) -> bool:
+        """Say whether the person holds a permission: "change", of this model, or a full name like "webhooks.replay"."""
+        if not permission:
+            return True
+        if "." in permission:
+            return request.user.has_perm(permission)
+        return bool(getattr(self, f"has_{permission}_permission")(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # PostgreSQL refuses NUL in text: a hand-made filter would end in a server error.
@@ -238,7 +288,7 @@ def post_action(
             row = self.get_object(request, object_id)
             if row is None:
                 raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
-            if not self.has_view_permission(request, row):
+            if not (self.has_view_permission(request, row) and self.may(request, permission)):
                 raise PermissionDenied
             back = reverse(
                 f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
@@ -257,7 +307,9 @@ def post_action(
             }
             return TemplateResponse(request, "admin/confirm_action.html", context)
 
-        return action(run, description=description, permissions=[permission], icon=icon or None, variant=variant)
+        button = action(description=description, icon=icon or None, variant=variant)(run)
+        button.needs = permission  # type: ignore[attr-defined]
+        return button
 
     return decorate
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from django.contrib import admin
+from django.db.models import Model
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -70,6 +73,14 @@ def outside_link(address: str, text: object = "") -> SafeString:
 def inside_link(address: str, text: object) -> SafeString:
     """Return a link to another page of the admin."""
     return format_html('<a class="crm-link" href="{}">{}</a>', address, text)
+
+
+def page_link(row: Model, text: object = "") -> SafeString:
+    """Return a link to the admin's page of a row, or plain text for a model that has no page."""
+    label = text or row
+    if not admin.site.is_registered(type(row)):
+        return format_html("{}", label)
+    return inside_link(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]), label)
 
 
 def lines(parts: Sequence[object]) -> SafeString | str:

@@ -8,10 +8,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models, transaction
 
 from signals_app.projects.constants import Role
+from signals_app.projects.exceptions import LastOwner, SharedAccount
 from signals_app.projects.models import ApiKey, Membership, Project
 
 KEY_PREFIX = "iac_"
@@ -44,6 +46,82 @@ def add_member(*, project: Project, user: AbstractBaseUser, role: Role) -> Membe
     """Give a person a role in a store, or change the one they have."""
     membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
     return membership
+
+
+@transaction.atomic
+def invite_member(*, project: Project, email: str, name: str = "", role: Role) -> tuple[Membership, str]:
+    """
+    Give the person with this e-mail a role in a store, and an account if they have none.
+
+    Returns the first password of a new account, which is nowhere kept and never shown again; empty when the person
+    had an account, whose password stays as it is.
+    """
+    users = get_user_model().objects
+    email = email.strip().lower()
+    user = users.filter(models.Q(username=email) | models.Q(email__iexact=email)).order_by("pk").first()
+    password = ""
+    if user is None:
+        password = new_password()
+        first_name, _, last_name = name.strip().partition(" ")
+        user = users.create_user(email, email, password, first_name=first_name, last_name=last_name, is_staff=True)
+    elif not user.is_staff:
+        user.is_staff = True
+        user.save(update_fields=["is_staff"])
+    return add_member(project=project, user=user, role=role), password
+
+
+@transaction.atomic
+def change_role(*, membership: Membership, role: Role) -> Membership:
+    """
+    Change what a team member may do.
+
+    :raises LastOwner: if the store would be left without an owner.
+    """
+    if role != Role.OWNER:
+        _require_another_owner(membership)
+    membership.role = role
+    membership.save(update_fields=["role", "updated_at"])
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, membership: Membership) -> None:
+    """
+    Take a person's access to a store; their account stays, for their other stores.
+
+    :raises LastOwner: if the store would be left without an owner.
+    """
+    _require_another_owner(membership)
+    membership.delete()
+
+
+@transaction.atomic
+def reset_password(*, membership: Membership) -> str:
+    """
+    Give a team member a new password and return it; it is nowhere kept and never shown again.
+
+    :raises SharedAccount: if the account opens other stores too, or the whole site: an owner of one store would get
+        into the others with it.
+    """
+    user = membership.user
+    if user.is_superuser or Membership.objects.filter(user=user).exclude(pk=membership.pk).exists():
+        raise SharedAccount(f"{user} also belongs to other stores; only they can change their password.")
+    password = new_password()
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return password
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def _require_another_owner(membership: Membership) -> None:
+    # The store's row is the lock: two owners who remove each other at the same moment take turns.
+    Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    owners = Membership.objects.filter(project=membership.project_id, role=Role.OWNER)
+    if owners.filter(pk=membership.pk).exists() and not owners.exclude(pk=membership.pk).exists():
+        raise LastOwner("A store needs an owner: make somebody else an owner first.")
 
 
 @transaction.atomic

@@ -51,6 +51,7 @@ class Field:
     type: FieldType
     scope: Scope
     unit: str = ""
+    """For people only; "%" is a share: kept as 0..1, read and typed as per cent."""
     choices: tuple[tuple[str, str], ...] = ()
     lookup: str = ""
     expression: Callable[[datetime], Combinable] | None = None
@@ -60,6 +61,10 @@ class Field:
     """(customer ids, now) -> values by customer id; an absent customer has none."""
     group: str = ""
     help: str = ""
+
+    @property
+    def is_share(self) -> bool:
+        return self.unit == "%"
 
     def at(self, now: datetime) -> Combinable:
         """Return the ORM expression of the value at `now`."""

@@ -68,7 +68,7 @@ def value_text(field: Field, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return number_text(value)
+        return number_text(value * 100.0 if field.is_share else value)
     if isinstance(value, datetime):
         return value.strftime("%-d %b %Y, %H:%M")
     if isinstance(value, list | tuple):

@@ -1,0 +1,107 @@
+"""An automation in plain words: the sentence at the top of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from signals_app.remarketing.constants import EntryEvent, RuleAction
+from signals_app.remarketing.models import RemarketingRule, RuleVariant
+from signals_app.segments import conditions, fields
+from signals_app.segments.conditions import InvalidCondition
+from signals_app.segments.fields import Scope
+
+
+def tree_in_words(tree: Any, scope: Scope) -> str:
+    """Return the tree in words, empty for a tree that always holds."""
+    if tree == {}:
+        return ""
+    try:
+        return conditions.sentence(conditions.parse(tree, fields.fields(scope)))
+    except InvalidCondition as error:
+        return f"(not readable: {error})"
+
+
+def entry_scope(rule: RemarketingRule) -> Scope:
+    return Scope.ORDER if rule.entry_event == EntryEvent.ORDER else Scope.SIGNAL
+
+
+def trigger_in_words(rule: RemarketingRule) -> str:
+    """Return what starts the automation: "When Exit likelihood is at least 80 % and …"."""
+    is_order = rule.entry_event == EntryEvent.ORDER
+    said = tree_in_words(rule.trigger, entry_scope(rule))
+    if not said:
+        return "After every order" if is_order else "On every signal"
+    return f"After an order with {said}" if is_order else f"When {said}"
+
+
+def minutes_in_words(minutes: int) -> str:
+    """Return a duration in the largest unit that fits it whole."""
+    for size, unit in ((24 * 60, "day"), (60, "hour")):
+        if minutes and minutes % size == 0:
+            return _count(minutes // size, unit)
+    return _count(minutes, "minute")
+
+
+def rule_in_words(rule: RemarketingRule, variants: Sequence[RuleVariant]) -> str:
+    """
+    Return the whole automation as one passage.
+
+    "When … and the shopper's …, wait 45 minutes after the last signal, then send “Leaving with interest”, unless
+    they ordered within 7 days. …"
+    """
+    start = trigger_in_words(rule)
+    if audience := tree_in_words(rule.audience, Scope.PROFILE):
+        start = f"{start}, for shoppers whose profile says: {audience}"
+    then = _action_in_words(rule, variants)
+    return " ".join([f"{start}, {_wait_in_words(rule)}{then}{_unless_in_words(rule)}.", *_limits_in_words(rule)])
+
+
+def _wait_in_words(rule: RemarketingRule) -> str:
+    after = "the order" if rule.entry_event == EntryEvent.ORDER else "the last signal"
+    return f"wait {minutes_in_words(rule.wait_minutes)} after {after}, then " if rule.wait_minutes else "at once "
+
+
+def _action_in_words(rule: RemarketingRule, variants: Sequence[RuleVariant]) -> str:
+    if rule.action == RuleAction.MEASURE_ONLY:
+        return "only note that it would have sent a mail"
+    if not variants:
+        return "send a mail (no template chosen yet)"
+    if len(variants) == 1:
+        return f"send “{variants[0].template}”"
+    total = sum(variant.weight for variant in variants) or 1
+    shares = [f"“{variant.template}” ({100 * variant.weight / total:.0f} %)" for variant in variants]
+    return f"send {', '.join(shares[:-1])} or {shares[-1]}"
+
+
+def _unless_in_words(rule: RemarketingRule) -> str:
+    if rule.skip_if_ordered_days is None:
+        return ""
+    if rule.skip_if_ordered_days == 0:
+        return ", unless they have ordered meanwhile"
+    return f", unless they ordered within {_count(rule.skip_if_ordered_days, 'day')}"
+
+
+def _limits_in_words(rule: RemarketingRule) -> list[str]:
+    limits = [_window_in_words(rule), f"Nothing is sent later than {minutes_in_words(rule.max_age_minutes)} after."]
+    occasion = "order" if rule.entry_event == EntryEvent.ORDER else "occasion"
+    if rule.reentry_days:
+        limits.append(f"The same shopper enters again after {_count(rule.reentry_days, 'day')} at the earliest.")
+    else:
+        limits.append(f"The same shopper may enter again on every {occasion}.")
+    if rule.holdout_percent:
+        limits.append(f"{rule.holdout_percent} % of shoppers get no mail, as the control group.")
+    return [limit for limit in limits if limit]
+
+
+def _window_in_words(rule: RemarketingRule) -> str:
+    start, end = rule.send_from_hour, rule.send_until_hour
+    quiet = " outside the quiet hours" if rule.respects_quiet_hours else ""
+    if start is None and end is None:
+        return f"Mails leave only{quiet}." if quiet else "Mails leave at any hour."
+    hours = f"from {start or 0}:00 to {24 if end is None else end}:00"
+    return f"Mails leave only {hours}{f', and{quiet}' if quiet else ''}."
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
