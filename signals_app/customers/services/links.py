@@ -1,0 +1,82 @@
+"""The evidence behind a customer: edges between identifiers, and the conflicts that a person has to settle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+
+from django.db.models import Q
+
+from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS
+from signals_app.customers.joining import JoinPlan, Key, Link, Seen
+from signals_app.customers.models import Identifier, IdentityConflict, IdentityEdge
+from signals_app.projects.models import Project
+
+MAX_CONFLICTS_PER_IDENTIFIER = 10
+"""A browser that this many shoppers share is a shared one: further pairs would only bury what a person can settle."""
+
+
+def count_links_to_stronger(seen: Sequence[Seen], existing: Mapping[Key, Identifier]) -> dict[Key, int]:
+    """Return how many stronger identifiers each browser or visit is tied to, where this could join two customers."""
+    doubtful: set[Key] = set()
+    for one in seen:
+        anchor = existing.get(one.keys[0])
+        for key in one.keys[1:]:
+            other = existing.get(key)
+            if other and key.kind not in KNOWN_KINDS and (not anchor or anchor.customer_id != other.customer_id):
+                doubtful.add(key)
+    counts: Counter[Key] = Counter()
+    for kind in {key.kind for key in doubtful}:
+        stronger = KINDS_BY_STRENGTH[: KINDS_BY_STRENGTH.index(kind)]
+        key_of = {existing[key].pk: key for key in doubtful if key.kind == kind}
+        edges = IdentityEdge.objects.filter(
+            Q(left__in=key_of, right__kind__in=stronger) | Q(right__in=key_of, left__kind__in=stronger)
+        )
+        for left, right in edges.values_list("left_id", "right_id"):
+            counts[key_of[left if left in key_of else right]] += 1
+    return dict(counts)
+
+
+def record_links(project: Project, plan: JoinPlan, identifiers: Mapping[Key, Identifier]) -> None:
+    """Store what is new of a plan's links and conflicts."""
+    links = _by_pair(plan.links, identifiers)
+    known = IdentityEdge.objects.filter(left__in={left for left, _ in links}, right__in={right for _, right in links})
+    for pair in known.values_list("left_id", "right_id"):
+        links.pop(pair, None)
+    IdentityEdge.objects.bulk_create(
+        [
+            IdentityEdge(
+                project=project, left_id=left, right_id=right, evidence=link.evidence, reference=link.reference[:100]
+            )
+            for (left, right), link in sorted(links.items(), key=lambda item: item[0])
+        ],
+        ignore_conflicts=True,
+    )
+    if plan.conflicts:
+        _record_conflicts(project, _by_pair(plan.conflicts, identifiers))
+
+
+def _record_conflicts(project: Project, conflicts: dict[tuple[int, int], Link]) -> None:
+    ids = set(chain.from_iterable(conflicts))
+    known = set(IdentityConflict.objects.filter(Q(left__in=ids) | Q(right__in=ids)).values_list("left_id", "right_id"))
+    counts = Counter(chain.from_iterable(known))
+    fresh = []
+    for (left, right), link in sorted(conflicts.items(), key=lambda item: item[0]):
+        if (left, right) in known or max(counts[left], counts[right]) >= MAX_CONFLICTS_PER_IDENTIFIER:
+            continue
+        counts.update((left, right))
+        fresh.append(
+            IdentityConflict(
+                project=project, left_id=left, right_id=right, evidence=link.evidence, reference=link.reference[:100]
+            )
+        )
+    IdentityConflict.objects.bulk_create(fresh, ignore_conflicts=True)
+
+
+def _by_pair(links: Iterable[Link], identifiers: Mapping[Key, Identifier]) -> dict[tuple[int, int], Link]:
+    pairs = {}
+    for link in links:
+        left, right = sorted((identifiers[link.stronger].pk, identifiers[link.weaker].pk))
+        pairs[left, right] = link
+    return pairs

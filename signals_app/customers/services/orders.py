@@ -1,0 +1,97 @@
+"""Purchases in the shop."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+
+from signals_app.customers.constants import Evidence, OrderState
+from signals_app.customers.exceptions import InvalidValue
+from signals_app.customers.identifiers import normalise_all
+from signals_app.customers.models import Order
+from signals_app.customers.services.resolution import resolve_one
+from signals_app.facts import services as fact_services
+from signals_app.facts.constants import FactKind
+from signals_app.projects.models import Project
+
+UNDONE_STATES = (OrderState.CANCELLED, OrderState.REFUNDED)
+
+
+@transaction.atomic
+def record_order(
+    *,
+    project: Project,
+    identifiers: dict[str, Any],
+    order_id: str,
+    total: Decimal,
+    currency: str,
+    placed_at: datetime,
+    items: Sequence[dict[str, Any]] = (),
+    state: str = OrderState.PLACED,
+    refunded_total: Decimal | None = None,
+    now: datetime,
+) -> tuple[Order, bool]:
+    """
+    Record an order, or what became of one, and say whether it is new.
+
+    `total` and `refunded_total` are in `currency`; a refund of everything need not say how much. An order that is
+    already known keeps its identifier, and may be told of without any. `items`: see `Order.items`.
+
+    :raises InvalidInput: naming the value that cannot be used.
+    """
+    if refunded_total is None:
+        refunded_total = total if state == OrderState.REFUNDED else Decimal(0)
+    said = {
+        "total": total,
+        "refunded_total": refunded_total,
+        "currency": currency,
+        "placed_at": placed_at,
+        "items": list(items),
+        "state": state,
+    }
+    known = Order.objects.filter(project=project, order_id=order_id).select_related("identifier").first()
+    if known is None or normalise_all(identifiers):
+        resolution = resolve_one(
+            project=project, identifiers=identifiers, evidence=Evidence.ORDER, reference=order_id, now=now
+        )
+        identifier = resolution.identifiers[order_id]
+    else:
+        identifier = known.identifier
+    _check(Order(project=project, identifier=known.identifier if known else identifier, order_id=order_id, **said))
+    order, is_created = Order.objects.update_or_create(
+        project=project, order_id=order_id, defaults=said, create_defaults={**said, "identifier": identifier}
+    )
+    fact_services.record(project=project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(order.pk)])
+    return order, is_created
+
+
+def last_order_at(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    """Return when each of these customers last ordered something that was not undone; who never did is left out."""
+    rows = (
+        Order.objects.filter(identifier__customer_id__in=customer_ids)
+        .exclude(state__in=UNDONE_STATES)
+        .values_list("identifier__customer_id")
+        .annotate(Max("placed_at"))
+    )
+    return dict(rows)
+
+
+def _check(order: Order) -> None:
+    try:
+        order.clean_fields(exclude=["project", "identifier"])
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidValue(field, messages[0]) from error
+    if len(order.currency) != 3 or not (order.currency.isascii() and order.currency.isupper()):
+        raise InvalidValue("currency", "Enter a code of three letters, such as EUR.")
+    if order.total < 0:
+        raise InvalidValue("total", "Must not be negative.")
+    if not 0 <= order.refunded_total <= order.total:
+        raise InvalidValue("refunded_total", "Must lie between 0 and the total.")

@@ -1,0 +1,59 @@
+"""The copies that a customer keeps of what its identifiers say, for lists and search."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from signals_app.customers.constants import KINDS_BY_STRENGTH, IdentifierKind
+from signals_app.customers.models import Customer, Identifier
+
+COPIED_FIELDS = ("email", "external_id", "name", "attributes", "time_zone")
+TIME_ZONE_ATTRIBUTE = "time_zone"
+
+
+def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) -> None:
+    """Rebuild the copies of these (locked) customers from their identifiers, in two queries."""
+    if not customers:
+        return
+    of_customer: dict[uuid.UUID, list[Identifier]] = defaultdict(list)
+    for identifier in Identifier.objects.filter(customer_id__in=customers).order_by("pk"):
+        of_customer[identifier.customer_id].append(identifier)
+    for customer in customers.values():
+        copy_from_identifiers(customer, of_customer[customer.id])
+        customer.updated_at = now
+    Customer.objects.bulk_update(customers.values(), [*COPIED_FIELDS, "updated_at"])
+
+
+def copy_from_identifiers(customer: Customer, identifiers: Iterable[Identifier]) -> None:
+    """
+    Set the copies on a customer, without saving it.
+
+    Of two e-mail addresses or customer IDs, the one that came last is current. Of two values of an attribute, the
+    one said of the stronger identifier.
+    """
+    weakest_first = sorted(identifiers, key=lambda one: (-KINDS_BY_STRENGTH.index(one.kind), one.pk or 0))
+    latest = {identifier.kind: identifier.value for identifier in weakest_first}
+    attributes: dict[str, Any] = {}
+    for identifier in weakest_first:
+        attributes |= identifier.attributes
+    customer.email = latest.get(IdentifierKind.EMAIL, "")
+    customer.external_id = latest.get(IdentifierKind.EXTERNAL_ID, "")
+    customer.time_zone = str(attributes.pop(TIME_ZONE_ATTRIBUTE, "") or "")
+    customer.name = _name(attributes)
+    customer.attributes = attributes
+
+
+def _name(attributes: Mapping[str, Any]) -> str:
+    parts = (
+        [attributes.get("name")]
+        if attributes.get("name")
+        else [
+            attributes.get("first_name"),
+            attributes.get("last_name"),
+        ]
+    )
+    return " ".join(part.strip() for part in parts if isinstance(part, str) and part.strip())[:200]

@@ -1,0 +1,268 @@
+"""Who is who: from identifiers seen together to customers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from django.db import transaction
+from django.db.models import Case, F, Q, UUIDField, Value, When
+from django.db.models.functions import Coalesce, Greatest
+
+from signals_app.core.models import new_id
+from signals_app.customers import facets
+from signals_app.customers.constants import KINDS_BY_STRENGTH, Evidence
+from signals_app.customers.exceptions import (
+    ErasedIdentifier,
+    IdentityKeepsMoving,
+    InvalidIdentifier,
+    InvalidInput,
+    InvalidValue,
+)
+from signals_app.customers.identifiers import normalise, normalise_all
+from signals_app.customers.joining import JoinPlan, Key, Seen, Standing, plan_joins
+from signals_app.customers.models import Customer, Identifier
+from signals_app.customers.services import links, tombstones
+from signals_app.customers.services.locks import lock_customers
+from signals_app.customers.services.profile_copies import (
+    TIME_ZONE_ATTRIBUTE,
+    refresh_copies,
+)
+from signals_app.projects.models import Project, validate_time_zone
+
+MAX_ROUNDS = 20
+"""How often we look again when other transactions change the same identifiers meanwhile."""
+
+SEEN_NOW = frozenset({Evidence.SIGNAL, Evidence.IDENTIFY})
+"""Evidence that the shopper is in the shop now; an order or an import may tell of last year."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """Identifiers seen together; `reference` is the caller's own name for what showed them, e.g. a delivery id."""
+
+    reference: str
+    identifiers: dict[str, str]
+    evidence: str = Evidence.SIGNAL
+
+
+@dataclass
+class Resolution:
+    """`identifiers` has the strongest identifier of each sighting by its reference, `.customer` loaded."""
+
+    identifiers: dict[str, Identifier] = field(default_factory=dict)
+    created: set[uuid.UUID] = field(default_factory=set)
+    conflicted: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class IdentifyResult:
+    customer: Customer
+    status: Literal["created", "linked", "conflict"]
+    identifier: Identifier
+
+
+class _Moved(Exception):
+    """Another transaction was faster: look again."""
+
+
+def resolve(*, project: Project, sightings: Sequence[Sighting], now: datetime) -> dict[str, Identifier]:
+    """
+    Return the strongest identifier of each sighting by its reference, creating and joining customers as needed.
+
+    Takes the caller's transaction or its own, a fixed number of queries for any number of sightings, and leaves the
+    customers locked. A sighting that has no usable identifier (none, invalid or erased ones) is not in the answer.
+    Customers that were seen together are joined: pointers move, the facets' `merge` runs, the emptied one goes.
+
+    :raises IdentityKeepsMoving: if other transactions kept changing the same identifiers; try again later.
+    """
+    return resolve_fully(project=project, sightings=sightings, now=now).identifiers
+
+
+@transaction.atomic
+def resolve_fully(*, project: Project, sightings: Sequence[Sighting], now: datetime) -> Resolution:
+    """Do what `resolve` does, and also say what was created and what contradicts itself."""
+    seen = _usable(project, sightings)
+    if not seen:
+        return Resolution()
+    for _ in range(MAX_ROUNDS):
+        try:
+            # A savepoint, so that looking again lets go of the locks taken and keeps to their order.
+            with transaction.atomic():
+                return _resolve_once(project, seen, now)
+        except _Moved:
+            continue
+    raise IdentityKeepsMoving(f"{len(seen)} sightings could not be resolved in {MAX_ROUNDS} rounds.")
+
+
+@transaction.atomic
+def identify(
+    *,
+    project: Project,
+    identifiers: dict[str, Any],
+    attributes: dict[str, Any] | None = None,
+    time_zone: str | None = None,
+    now: datetime,
+) -> IdentifyResult:
+    """
+    Say that these identifiers are one person's, and what is known of that person.
+
+    `attributes` are kept on the strongest identifier, key by key; a None takes a key away. What is already stored
+    under any of the identifiers follows by itself.
+
+    :raises InvalidInput: if an identifier or the time zone cannot be used, or there is no identifier at all.
+    """
+    resolution = resolve_one(project=project, identifiers=identifiers, evidence=Evidence.IDENTIFY, now=now)
+    identifier = resolution.identifiers[""]
+    said = dict(attributes or {})
+    if time_zone:
+        try:
+            validate_time_zone(time_zone)
+        except Exception as error:
+            raise InvalidValue("timezone", f"“{time_zone}” is not a time zone.") from error
+        said[TIME_ZONE_ATTRIBUTE] = time_zone
+    if said:
+        merged = {key: value for key, value in (identifier.attributes | said).items() if value is not None}
+        identifier.attributes = merged
+        identifier.save(update_fields=["attributes"])
+        refresh_copies({identifier.customer_id: identifier.customer}, now=now)
+    if resolution.conflicted:
+        return IdentifyResult(identifier.customer, "conflict", identifier)
+    is_created = identifier.customer_id in resolution.created
+    return IdentifyResult(identifier.customer, "created" if is_created else "linked", identifier)
+
+
+def resolve_one(
+    *, project: Project, identifiers: dict[str, Any], evidence: str, reference: str = "", now: datetime
+) -> Resolution:
+    """
+    Resolve one sighting strictly: what cannot be used is an error, not left out. The answer's key is `reference`.
+
+    :raises InvalidInput: naming the identifier that cannot be used.
+    """
+    usable = normalise_all(identifiers)
+    if not usable:
+        raise InvalidInput("identifiers", f"Give at least one of: {', '.join(KINDS_BY_STRENGTH)}.")
+    sighting = Sighting(reference, usable, evidence)
+    resolution = resolve_fully(project=project, sightings=[sighting], now=now)
+    if reference not in resolution.identifiers:
+        raise ErasedIdentifier(next(iter(usable)))
+    return resolution
+
+
+def _usable(project: Project, sightings: Sequence[Sighting]) -> list[Seen]:
+    cleaned: list[tuple[Sighting, tuple[Key, ...]]] = []
+    for sighting in sightings:
+        keys = []
+        for kind in KINDS_BY_STRENGTH:
+            if sighting.identifiers.get(kind):
+                try:
+                    keys.append(Key(kind, normalise(kind, sighting.identifiers[kind])))
+                except InvalidIdentifier:
+                    continue  # the room that received it normalises first and keeps the problem beside the row
+        cleaned.append((sighting, tuple(keys)))
+    erased = tombstones.erased_among(project=project, keys={key for _, keys in cleaned for key in keys})
+    usable = [(sighting, tuple(key for key in keys if key not in erased)) for sighting, keys in cleaned]
+    return [Seen(sighting.reference, keys, sighting.evidence) for sighting, keys in usable if keys]
+
+
+def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resolution:
+    keys = {key for one in seen for key in one.keys}
+    existing = _identifiers(project, keys)
+    locked = lock_customers(identifier.customer_id for identifier in existing.values())
+    existing = _reread(project, existing, locked)
+    plan = plan_joins(
+        seen,
+        pointers={key: identifier.customer_id for key, identifier in existing.items()},
+        customers={
+            pk: Standing(bool(one.email or one.external_id), bool(one.external_id)) for pk, one in locked.items()
+        },
+        links_to_stronger=links.count_links_to_stronger(seen, existing),
+        new_ids={key: new_id() for key in sorted(keys - existing.keys())},
+    )
+    customers = locked | _create_customers(project, plan, now)
+    fresh = _create_identifiers(project, plan, existing)
+    known = existing | fresh
+    links.record_links(project, plan, known)
+    _move_pointers(plan)
+    grown = {plan.customer_of[key] for key in fresh} | set(plan.gone.values())
+    refresh_copies({pk: customers[pk] for pk in sorted(grown)}, now=now)
+    _merge(plan, customers, now)
+    _note_seen(plan, seen, customers, now)
+    for key, identifier in known.items():
+        identifier.customer = customers[plan.customer_of[key]]
+    return Resolution({one.reference: known[one.keys[0]] for one in seen}, plan.created, plan.conflicted)
+
+
+def _identifiers(project: Project, keys: set[Key]) -> dict[Key, Identifier]:
+    of_kind = Q()
+    for kind in {key.kind for key in keys}:
+        of_kind |= Q(kind=kind, value__in=sorted(key.value for key in keys if key.kind == kind))
+    found = Identifier.objects.filter(of_kind, project=project) if keys else []
+    return {Key(identifier.kind, identifier.value): identifier for identifier in found}
+
+
+def _reread(
+    project: Project, existing: dict[Key, Identifier], locked: Mapping[uuid.UUID, Customer]
+) -> dict[Key, Identifier]:
+    """Return the pointers as they are under the lock; whoever moves one holds the lock of its customer."""
+    reread = _identifiers(project, set(existing))
+    if any(identifier.customer_id not in locked for identifier in reread.values()):
+        raise _Moved
+    return reread
+
+
+def _create_customers(project: Project, plan: JoinPlan, now: datetime) -> dict[uuid.UUID, Customer]:
+    fresh = [Customer(id=pk, project=project, created_at=now) for pk in sorted(plan.created)]
+    Customer.objects.bulk_create(fresh)
+    return {customer.id: customer for customer in fresh}
+
+
+def _create_identifiers(project: Project, plan: JoinPlan, existing: Mapping[Key, Identifier]) -> dict[Key, Identifier]:
+    missing = sorted(plan.customer_of.keys() - existing.keys())
+    # Sorted, so that two transactions that create the same ones wait in the same order. Where the other was faster,
+    # nothing is inserted, and the pointer read back is not the one planned: then all is looked at again.
+    Identifier.objects.bulk_create(
+        [
+            Identifier(project=project, customer_id=plan.customer_of[key], kind=key.kind, value=key.value)
+            for key in missing
+        ],
+        ignore_conflicts=True,
+    )
+    created = _identifiers(project, set(missing))
+    if any(key not in created or created[key].customer_id != plan.customer_of[key] for key in missing):
+        raise _Moved
+    return created
+
+
+def _move_pointers(plan: JoinPlan) -> None:
+    if plan.gone:
+        whens = [When(customer_id=gone, then=Value(keep, UUIDField())) for gone, keep in plan.gone.items()]
+        Identifier.objects.filter(customer_id__in=plan.gone).update(
+            customer_id=Case(*whens, default=F("customer_id"), output_field=UUIDField())
+        )
+
+
+def _merge(plan: JoinPlan, customers: Mapping[uuid.UUID, Customer], now: datetime) -> None:
+    """Let every room move what hangs on the customers that end, then end them."""
+    gone_of: dict[uuid.UUID, list[Customer]] = {}
+    for gone, keep in sorted(plan.gone.items()):
+        gone_of.setdefault(keep, []).append(customers[gone])
+    for keep, gone_customers in gone_of.items():
+        for facet in facets.all():
+            if facet.merge:
+                facet.merge(customers[keep], gone_customers, now)
+    Customer.objects.filter(id__in=plan.gone).delete()
+
+
+def _note_seen(plan: JoinPlan, seen: Sequence[Seen], customers: Mapping[uuid.UUID, Customer], now: datetime) -> None:
+    here = {plan.customer_of[one.keys[0]] for one in seen if one.evidence in SEEN_NOW}
+    for customer in (customers[pk] for pk in here):
+        customer.last_seen_at = max(filter(None, (customer.last_seen_at, now)))
+    if here:
+        Customer.objects.filter(id__in=here).update(
+            last_seen_at=Greatest(Coalesce(F("last_seen_at"), Value(now)), Value(now)), updated_at=now
+        )
