@@ -23,6 +23,11 @@ def meter(value: float, text: str = "") -> SafeString:
 
 
 @register.simple_tag
+def bar(percent: float, tone: str = "") -> SafeString:
+    return display.bar(percent / 100, tone)
+
+
+@register.simple_tag
 def ago(moment: datetime | None) -> SafeString | str:
     return display.ago(moment)
 

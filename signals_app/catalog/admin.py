@@ -1,0 +1,232 @@
+"""Products, the feeds they come from, and coupons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html_join
+
+from signals_app.catalog.constants import FeedState
+from signals_app.catalog.models import Coupon, Product, ProductFeed
+from signals_app.core.admin import (
+    BooleanFilter,
+    ChoicesFilter,
+    ProjectScopedAdmin,
+    ReadOnlyAdmin,
+    Textarea,
+    display,
+    post_action,
+)
+from signals_app.core.display import ago, badge, money, outside_link, picture
+from signals_app.core.forms import LinesField, ModelForm
+
+
+@admin.register(Product)
+class ProductAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Product]):
+    """The catalogue as the feed describes it; the next import would overwrite a change by hand."""
+
+    list_display = ("picture", "title", "price_now", "stock", "category", "brand", "first_seen")
+    list_display_links = ("picture", "title")
+    list_filter = (("availability", ChoicesFilter), ("is_active", BooleanFilter), "feed")
+    search_fields = ("title", "sku__exact", "group_sku__exact", "brand")
+    search_help_text = "Title, brand or exact item ID"
+    ordering = ("title", "pk")
+    fieldsets = (
+        (None, {"fields": ("large_picture", "title", "address", "sku", "group_sku")}),
+        ("Price", {"fields": ("price_now", "stock")}),
+        ("In the shop", {"fields": ("brand", "category", "description")}),
+        ("Feed", {"fields": ("feed", "first_seen_at", "updated_at", "is_active")}),
+    )
+
+    @display(description="Picture")
+    def picture(self, obj: Product) -> str:
+        return picture(obj.image_url, obj.title)
+
+    @display(description="Picture")
+    def large_picture(self, obj: Product) -> str:
+        return picture(obj.image_url, obj.title)
+
+    @display(description="Page")
+    def address(self, obj: Product) -> str:
+        return outside_link(obj.url)
+
+    @display(description="Price", ordering="price")
+    def price_now(self, obj: Product) -> str:
+        if obj.sale_price is not None and obj.price is not None and obj.sale_price < obj.price:
+            return f"{money(obj.sale_price, obj.currency)} (was {money(obj.price, obj.currency)})"
+        return money(obj.price, obj.currency)
+
+    @display(description="Stock", ordering="availability")
+    def stock(self, obj: Product) -> str:
+        if not obj.is_active:
+            return badge("No longer in the feed", "warn")
+        return badge(obj.get_availability_display(), "good" if obj.availability == "in_stock" else "neutral")
+
+    @display(description="Since", ordering="first_seen_at")
+    def first_seen(self, obj: Product) -> str:
+        return ago(obj.first_seen_at)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        return [field for _, options in self.fieldsets for field in options["fields"]]
+
+
+class ProductFeedForm(ModelForm[ProductFeed]):
+    class Meta:
+        model = ProductFeed
+        fields = ("name", "url", "upload", "format", "refresh_hours")
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        if url and not url.startswith(("http://", "https://")):
+            raise forms.ValidationError("A feed is read over http or https.")
+        return url
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean() or {}
+        if not self.errors and bool(data.get("url")) == bool(data.get("upload")):
+            self.add_error("url", "Give the address of a feed, or upload a file: one of the two.")
+        return data
+
+
+@admin.register(ProductFeed)
+class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
+    """Google Merchant feeds: a file, or an address that is read again every few hours."""
+
+    form = ProductFeedForm
+    list_display = ("name", "origin", "state_badge", "product_count", "imported", "problems")
+    search_fields = ("name", "url")
+    ordering = ("name", "pk")
+    readonly_fields = ("state_badge", "product_count", "imported", "problem_list")
+    actions_detail = ("read_now",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: ProductFeed | None = None) -> Any:
+        where: Any = (None, {"fields": ("name", "url", "upload", "format", "refresh_hours")})
+        if obj is None:
+            return (where,)
+        return (where, ("Last import", {"fields": ("state_badge", "product_count", "imported", "problem_list")}))
+
+    def save_model(self, request: HttpRequest, obj: ProductFeed, form: Any, change: bool) -> None:
+        if not change or {"url", "upload", "format"} & set(form.changed_data):
+            obj.state, obj.due_at = FeedState.WAITING, timezone.now()
+            messages.info(request, "The feed is read within a minute.")
+        super().save_model(request, obj, form, change)
+
+    @display(description="From")
+    def origin(self, obj: ProductFeed) -> str:
+        return outside_link(obj.url) if obj.url else "Uploaded file"
+
+    @display(description="State", ordering="state")
+    def state_badge(self, obj: ProductFeed) -> str:
+        tones = {FeedState.IMPORTED.value: "good", FeedState.FAILED.value: "bad"}
+        return badge(obj.get_state_display(), tones.get(obj.state, "info"))
+
+    @display(description="Read", ordering="imported_at")
+    def imported(self, obj: ProductFeed) -> str:
+        return ago(obj.imported_at)
+
+    @display(description="Rows left out")
+    def problems(self, obj: ProductFeed) -> str:
+        count = len(obj.row_errors)
+        return badge(count, "warn") if count else "–"
+
+    @display(description="Rows left out")
+    def problem_list(self, obj: ProductFeed) -> str:
+        rows = ((each.get("row", ""), each.get("field", ""), each.get("error", "")) for each in obj.row_errors)
+        return format_html_join("", "<div>Row {}, {}: {}</div>", rows) or "None"
+
+    @post_action(
+        description="Read now",
+        question="The feed is read again within a minute; prices and stock follow it.",
+        permission="change",
+        icon="refresh",
+    )
+    def read_now(self, request: HttpRequest, obj: ProductFeed) -> None:
+        ProductFeed.objects.filter(pk=obj.pk).update(state=FeedState.WAITING, due_at=timezone.now())
+        messages.success(request, "The feed is read within a minute.")
+
+
+class CouponForm(ModelForm[Coupon]):
+    codes = LinesField(
+        label="Codes",
+        help_text="One a line, exactly as your shop knows them. Each shopper gets one of their own.",
+        widget=Textarea(attrs={"rows": 8}),
+        max_length=60,
+    )
+
+    class Meta:
+        model = Coupon
+        fields = ("pool", "expires_at")
+
+    def clean_codes(self) -> list[str]:
+        codes = list(dict.fromkeys(self.cleaned_data["codes"]))
+        if len(codes) > 10_000:
+            raise forms.ValidationError("At most 10,000 codes at a time.")
+        known = set(
+            Coupon.objects.filter(project=self.instance.project_id, code__in=codes).values_list("code", flat=True)
+        )
+        if codes and known.issuperset(codes):
+            raise forms.ValidationError("All of these codes are there already.")
+        self.known_count = len(known)
+        return [code for code in codes if code not in known]
+
+
+class ClaimedFilter(admin.SimpleListFilter):
+    title = "use"
+    parameter_name = "claimed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "Free"), ("yes", "Given to a shopper")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Coupon]) -> QuerySet[Coupon]:
+        if self.value() in ("yes", "no"):
+            return queryset.filter(claimed_at__isnull=self.value() == "no")
+        return queryset
+
+
+@admin.register(Coupon)
+class CouponAdmin(ProjectScopedAdmin[Coupon]):
+    """Codes that mails give away, each to one shopper."""
+
+    list_display = ("code", "pool", "use", "expires_at")
+    list_filter = (ClaimedFilter,)
+    search_fields = ("code__exact", "pool")
+    search_help_text = "Exact code, or pool"
+    ordering = ("pool", "pk")
+    form = CouponForm
+
+    def get_fieldsets(self, request: HttpRequest, obj: Coupon | None = None) -> Any:
+        return ((None, {"fields": ("code", "pool", "use", "expires_at") if obj else ("pool", "codes", "expires_at")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Coupon | None = None) -> Any:
+        return ("code", "pool", "use", "expires_at") if obj else ()
+
+    def has_change_permission(self, request: HttpRequest, obj: Coupon | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Coupon | None = None) -> bool:
+        # A code that a shopper has been given stays, so that a mail sent again shows the same one.
+        return super().has_delete_permission(request, obj) and (obj is None or obj.claimed_at is None)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Coupon]) -> None:
+        queryset.filter(claimed_at__isnull=True).delete()
+
+    def save_model(self, request: HttpRequest, obj: Coupon, form: Any, change: bool) -> None:
+        first, *others = form.cleaned_data["codes"]
+        obj.code = first
+        super().save_model(request, obj, form, change)
+        Coupon.objects.bulk_create(
+            [Coupon(project=obj.project, pool=obj.pool, code=code, expires_at=obj.expires_at) for code in others],
+            ignore_conflicts=True,
+            batch_size=500,
+        )
+        skipped = f" {form.known_count:,} were there already." if form.known_count else ""
+        messages.info(request, f"{len(others) + 1:,} codes in pool {obj.pool}.{skipped}")
+
+    @display(description="Use", ordering="claimed_at")
+    def use(self, obj: Coupon) -> str:
+        return badge("Given to a shopper", "info") if obj.claimed_at else badge("Free", "good")
