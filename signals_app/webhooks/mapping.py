@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,6 +21,8 @@ import jmespath
 import jmespath.exceptions
 import jmespath.parser
 
+from signals_app.customers.exceptions import InvalidIdentifier
+from signals_app.customers.identifiers import normalise
 from signals_app.webhooks.exceptions import InvalidConfiguration
 
 DEFAULT_PATHS: Mapping[str, tuple[str, ...]] = {
@@ -30,13 +33,7 @@ DEFAULT_PATHS: Mapping[str, tuple[str, ...]] = {
     "occurred_at": ("occurred_at", "timestamp"),
 }
 IDENTITY_FIELDS = tuple(name for name in DEFAULT_PATHS if name != "occurred_at")
-MAX_PATHS, MAX_PATH_LENGTH, MAX_EXPRESSION_LENGTH, MAX_VALUE_LENGTH = 20, 200, 500, 255
-NOBODY = frozenset(
-    {"0", "-1", "null", "undefined", "none", "nil", "nan", "true", "false", "anonymous", "guest", "unknown"}
-    | {"[object object]", "(not set)"}
-)
-"""What shops send when nobody is logged in. Taken as an ID, one of these would tie all of them to one shopper."""
-
+MAX_PATHS, MAX_PATH_LENGTH, MAX_EXPRESSION_LENGTH = 20, 200, 500
 _PARAMETER = re.compile(r"[A-Za-z0-9_.~-]{1,100}")
 
 
@@ -55,7 +52,7 @@ IdentityMapping = Mapping[str, FieldMapping]
 @dataclass(frozen=True, slots=True)
 class Extracted:
     identifiers: dict[str, str]
-    """{"email": "anna@example.com", ...}, not normalised yet."""
+    """{"email": "anna@example.com", ...}, normalised."""
     occurred_at: datetime | None
     issues: list[dict[str, str]]
 
@@ -91,7 +88,7 @@ def _compile_field(name: str, raw: Any) -> FieldMapping:
         )
     if expression:
         try:
-            _compiled(expression)
+            _check_expression(expression)
         except (jmespath.exceptions.JMESPathError, RecursionError) as error:
             raise InvalidConfiguration(f"identity_mapping.{name}.jmespath", f"Not a JMESPath: {error}") from error
     parameter = raw.get("query_parameter", "")
@@ -106,6 +103,12 @@ def _is_path(path: Any) -> bool:
     return isinstance(path, str) and 0 < len(path) <= MAX_PATH_LENGTH and all(path.split("."))
 
 
+def _check_expression(expression: str) -> None:
+    """Compile an expression, and run it once, since only that finds a function that does not exist."""
+    with suppress(jmespath.exceptions.JMESPathTypeError):  # an empty body has nothing to work on
+        _compiled(expression).search({})
+
+
 @lru_cache(maxsize=256)
 def _compiled(expression: str) -> jmespath.parser.ParsedResult:
     return jmespath.compile(expression)
@@ -114,17 +117,19 @@ def _compiled(expression: str) -> jmespath.parser.ParsedResult:
 def extract(mapping: IdentityMapping, body: Mapping[str, Any], events: Iterable[Mapping[str, str]]) -> Extracted:
     """
     Find the identity in a cleaned `body` and the names of its `events`; a value that cannot be an ID is an issue.
-
-    Text and whole numbers are IDs; "undefined", "guest" and the like, which shops send for nobody, are not.
     """
     issues: list[dict[str, str]] = []
     names = [event["name"] for event in events]
     identifiers: dict[str, str] = {}
     for name in IDENTITY_FIELDS:
         for where, value in _candidates(mapping[name], body, names, name, issues):
-            identifier = _identifier(value, where, issues)
-            if identifier:
-                identifiers[name] = identifier
+            if value is None or value == "":
+                continue
+            try:
+                identifiers[name] = normalise(name, value)
+            except InvalidIdentifier as error:
+                issues.append({"field": where, "problem": error.message})
+            else:
                 break
     moments = _candidates(mapping["occurred_at"], body, names, "occurred_at", issues)
     occurred_at = next((moment for where, value in moments if (moment := _moment(value, where, issues))), None)
@@ -158,22 +163,6 @@ def _query_values(address: str, parameter: str) -> list[str]:
         return parse_qs(urlsplit(address).query, max_num_fields=100).get(parameter, [])
     except ValueError:
         return []  # an event's name need not be an address
-
-
-def _identifier(value: Any, where: str, issues: list[dict[str, str]]) -> str:
-    if value is None or value == "":
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        issues.append({"field": where, "problem": "not text or a whole number, so not an ID"})
-        return ""
-    text = str(value).strip()
-    if len(text) > MAX_VALUE_LENGTH:
-        issues.append({"field": where, "problem": f"longer than {MAX_VALUE_LENGTH} characters, so not an ID"})
-        return ""
-    if text.lower() in NOBODY:
-        issues.append({"field": where, "problem": "a placeholder for nobody, so not an ID"})
-        return ""
-    return text
 
 
 def _moment(value: Any, where: str, issues: list[dict[str, str]]) -> datetime | None:
