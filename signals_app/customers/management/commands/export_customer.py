@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from signals_app.customers import services
@@ -24,5 +25,5 @@ def find_customer(text: str) -> Customer:
     """Return the profile of this id, or end the command."""
     try:
         return Customer.objects.select_related("project").get(pk=text)
-    except (Customer.DoesNotExist, ValueError) as error:
+    except (Customer.DoesNotExist, ValidationError) as error:
         raise CommandError(f"There is no profile with the id {text}.") from error

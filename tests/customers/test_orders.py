@@ -1,0 +1,91 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from signals_app.customers import services
+from signals_app.customers.exceptions import InvalidInput
+from signals_app.customers.models import Identifier, Order
+from signals_app.facts.constants import FactKind
+from signals_app.facts.models import Fact
+from signals_app.projects.models import Project
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class TestAnOrder:
+    def test_is_recorded_once_however_often_it_is_told(self, shop: Project, order: Callable[..., Any]) -> None:
+        first, is_new = order()
+
+        again, is_new_again = order(items=[{"sku": "1", "title": "Scarf", "quantity": 1, "price": "59.90"}])
+
+        assert (is_new, is_new_again) == (True, False)
+        assert again == first
+        assert Order.objects.get().items[0]["title"] == "Scarf"
+
+    def test_is_news_with_its_own_id(self, shop: Project, order: Callable[..., Any]) -> None:
+        recorded, _ = order()
+
+        fact = Fact.objects.get()
+        assert (fact.kind, fact.subject_ids) == (FactKind.ORDER_RECORDED, [str(recorded.pk)])
+
+    def test_may_be_refunded_without_saying_whose_it_was(self, shop: Project, order: Callable[..., Any]) -> None:
+        order()
+
+        refunded, is_new = order(identifiers={}, state="refunded")
+
+        assert not is_new
+        assert refunded.refunded_total == Decimal("59.90")
+        assert Identifier.objects.get() == refunded.identifier
+
+    def test_keeps_its_identifier_but_links_what_is_said_with_it_later(
+        self, shop: Project, order: Callable[..., Any]
+    ) -> None:
+        first, _ = order()
+
+        again, _ = order(identifiers={"email": "a@example.com", "external_id": "1"})
+
+        assert again.identifier_id == first.identifier_id
+        assert Identifier.objects.values("customer_id").distinct().count() == 1
+        assert Identifier.objects.count() == 2
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"identifiers": {}}, "identifiers"),
+            ({"total": Decimal(-1)}, "total"),
+            ({"total": Decimal("1.005")}, "total"),
+            ({"total": Decimal(10) ** 14}, "total"),
+            ({"currency": "eur"}, "currency"),
+            ({"currency": "EURO"}, "currency"),
+            ({"state": "lost"}, "state"),
+            ({"order_id": ""}, "order_id"),
+            ({"order_id": "x" * 101}, "order_id"),
+            ({"refunded_total": Decimal(60)}, "refunded_total"),
+        ],
+    )
+    def test_is_refused_with_the_field_named(
+        self, shop: Project, change: dict[str, Any], field: str, order: Callable[..., Any]
+    ) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            order(**change)
+
+        assert refused.value.field == field
+        assert not Order.objects.exists()
+        assert not Identifier.objects.exists()
+
+
+class TestTheLastOrder:
+    def test_is_the_latest_that_was_not_undone(self, shop: Project, order: Callable[..., Any]) -> None:
+        customer = order()[0].identifier.customer
+        order(order_id="R-1002", placed_at=NOW, state="cancelled")
+        order(order_id="R-1000", placed_at=NOW - timedelta(days=9))
+
+        assert services.last_order_at([customer.pk]) == {customer.pk: NOW - timedelta(hours=1)}
+
+    def test_of_who_never_ordered_is_none(self, shop: Project) -> None:
+        customer = services.identify(project=shop, identifiers={"external_id": "1"}, now=NOW).customer
+
+        assert services.last_order_at([customer.pk]) == {}

@@ -1,0 +1,107 @@
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from signals_app.customers import services
+from signals_app.customers.exceptions import ErasedIdentifier
+from signals_app.customers.models import Consent, Customer, Identifier, IdentityConflict, IdentityEdge, Order
+from signals_app.customers.services import Sighting
+from signals_app.projects.models import Project
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ADA = {"external_id": "ada", "email": "ada@example.com", "anonymous_id": "kiosk"}
+
+
+@pytest.fixture
+def ada(shop: Project, order: Callable[..., Any]) -> Customer:
+    customer = services.identify(project=shop, identifiers=ADA, attributes={"name": "Ada"}, now=NOW).customer
+    services.identify(project=shop, identifiers={"external_id": "bob", "anonymous_id": "kiosk"}, now=NOW)
+    services.record_consent(project=shop, identifiers=ADA, granted=True, source="form", now=NOW)
+    order(identifiers=ADA)
+    return customer
+
+
+class TestAnExport:
+    def test_holds_every_row_about_the_person(self, ada: Customer) -> None:
+        out = StringIO()
+
+        call_command("export_customer", customer=str(ada.pk), stdout=out)
+
+        exported = json.loads(out.getvalue())["customers"]
+        assert exported["customer"][0]["name"] == "Ada"
+        assert {row["value"] for row in exported["identifiers"]} == set(ADA.values())
+        assert {name: len(rows) for name, rows in exported.items()} == {
+            "customer": 1,
+            "identifiers": 3,
+            "links": 2,
+            "conflicts": 1,
+            "consents": 1,
+            "consent_changes": 1,
+            "orders": 1,
+        }
+
+    @pytest.mark.parametrize("wrong", ["nonsense", "019a0000-0000-7000-8000-000000000000"])
+    def test_of_nobody_says_so(self, db: None, wrong: str) -> None:
+        with pytest.raises(CommandError, match="no profile"):
+            call_command("export_customer", customer=wrong)
+
+
+class TestAnErasure:
+    def test_leaves_nothing_but_hashes(self, ada: Customer, shop: Project) -> None:
+        out = StringIO()
+
+        call_command("erase_customer", customer=str(ada.pk), yes=True, stdout=out)
+
+        assert json.loads(out.getvalue())["erased"]["customers"] > 0
+        assert Customer.objects.get().external_id == "bob"
+        assert Identifier.objects.get().value == "bob"
+        for model in (IdentityEdge, IdentityConflict, Consent, Order):
+            assert not model._default_manager.exists()
+
+    def test_asks_first(self, ada: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("builtins.input", lambda _: "no")
+
+        with pytest.raises(CommandError, match="Nothing was deleted"):
+            call_command("erase_customer", customer=str(ada.pk))
+
+        assert Customer.objects.filter(pk=ada.pk).exists()
+
+    def test_is_not_undone_by_a_replay(self, ada: Customer, shop: Project, order: Callable[..., Any]) -> None:
+        services.erase_customer(customer=ada, now=NOW)
+
+        found = services.resolve(
+            project=shop,
+            sightings=[
+                Sighting("old", {"email": "ADA@example.com"}),
+                Sighting("partly", {"email": "ada@example.com", "anonymous_id": "new browser"}),
+            ],
+            now=NOW,
+        )
+
+        assert {name: identifier.value for name, identifier in found.items()} == {"partly": "new browser"}
+        with pytest.raises(ErasedIdentifier):
+            order(identifiers={"email": "ada@example.com"})
+
+    def test_holds_when_the_key_is_rotated(self, ada: Customer, shop: Project, settings) -> None:  # type: ignore[no-untyped-def]
+        services.erase_customer(customer=ada, now=NOW)
+        settings.FIELD_ENCRYPTION_KEYS = ["a new key", *settings.FIELD_ENCRYPTION_KEYS]
+
+        with pytest.raises(ErasedIdentifier):
+            services.identify(project=shop, identifiers={"external_id": "ada"}, now=NOW)
+
+    def test_ends_when_the_person_comes_back_and_agrees(self, ada: Customer, shop: Project) -> None:
+        services.erase_customer(customer=ada, now=NOW)
+        later = NOW + timedelta(days=1)
+
+        with pytest.raises(ErasedIdentifier):
+            services.record_consent(
+                project=shop, identifiers=ADA, granted=True, source="old form", occurred_at=NOW, now=later
+            )
+        customer = services.record_consent(project=shop, identifiers=ADA, granted=True, source="form", now=later)
+
+        assert services.has_consent(customer=customer).granted is True
