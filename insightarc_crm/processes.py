@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
 
 from django.conf import settings
 
@@ -44,9 +45,9 @@ def beat() -> Service:
     return Service("beat", [*_celery(), "beat", "--pidfile", "", "--loglevel", "WARNING"])
 
 
-def manage(name: str, *arguments: str) -> Service:
+def manage(name: str, *arguments: str, waits_until: Callable[[], bool] | None = None) -> Service:
     """Return a management command as a process of its own."""
-    return Service(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments])
+    return Service(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments], waits_until=waits_until)
 
 
 def is_port_free(host: str, port: int) -> bool:

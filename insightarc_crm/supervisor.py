@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 BOUND_PROCESS = Path(__file__).with_name("bound_process.py")
@@ -26,11 +26,16 @@ GRACE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Service:
-    """One child: its name in the log, its command, and what its environment has more than the parent's."""
+    """
+    One child: its name in the log, its command, and what its environment has more than the parent's.
+
+    With `waits_until` it is not started before that returns True; it is asked every now and then and must not block.
+    """
 
     name: str
     command: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
+    waits_until: Callable[[], bool] | None = None
 
 
 class Child:
@@ -68,7 +73,7 @@ class Child:
         """Start the process again if it has ended: soon the first time, later and later if it keeps ending."""
         now = time.monotonic()
         if self._process is None:
-            if now >= self._start_at:
+            if now >= self._start_at and (self.service.waits_until is None or self.service.waits_until()):
                 self.start()
         elif self._process.poll() is not None:
             is_quick = now - self._started_at < HEALTHY_AFTER_SECONDS
@@ -126,12 +131,10 @@ class Supervisor:
         """Run until a signal asks to stop. Must be called in the main thread, to which the children are bound."""
         previous = {number: signal.signal(number, self._request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            for child in self._children:
-                child.start()
             while not self._stop_requests:
-                time.sleep(LOOK_EVERY_SECONDS)
                 for child in self._children:
                     child.look_after()
+                time.sleep(LOOK_EVERY_SECONDS)
         finally:
             self._stop()
             for number, handler in previous.items():

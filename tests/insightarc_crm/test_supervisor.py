@@ -13,22 +13,23 @@ from pathlib import Path
 
 import pytest
 
-TWO_SERVICES = """
+SERVICES = """
 import sys
 from pathlib import Path
 from insightarc_crm.supervisor import Service, Supervisor
 
-def service(name):
+def service(name, waits_until=None):
     script = f"import os, time; print('{name} is', os.getpid(), flush=True); time.sleep(60)"
-    return Service(name, [sys.executable, "-c", script])
+    return Service(name, [sys.executable, "-c", script], waits_until=waits_until)
 
-Supervisor([service("web"), service("worker")], directory=Path.cwd()).run()
+ready = Path(sys.argv[1])
+Supervisor([service("web"), service("worker"), service("late", ready.exists)], directory=Path.cwd()).run()
 """
 
 
 @contextmanager
-def supervisor():
-    process = subprocess.Popen([sys.executable, "-c", TWO_SERVICES], stdout=subprocess.PIPE, text=True)
+def supervisor(ready="/nowhere"):
+    process = subprocess.Popen([sys.executable, "-c", SERVICES, ready], stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -98,3 +99,16 @@ def test_a_killed_child_is_started_again_and_the_other_left_alone():
         parent.send_signal(signal.SIGINT)
         assert parent.wait(timeout=10) == 0
         wait_until_gone([pids["web"], int(fresh[1])])
+
+
+def test_a_service_that_waits_is_started_when_its_time_has_come(tmp_path):
+    ready = tmp_path / "ready"
+    with supervisor(str(ready)) as parent:
+        read_pids(parent)
+
+        ready.touch()
+
+        late = read_until(parent, r"^late +\| late is (\d+)$")
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(timeout=10) == 0
+        wait_until_gone([int(late[1])])
