@@ -66,6 +66,13 @@ class RemarketingRule(PublicIdModel, TimestampedModel):
     wait_minutes = models.PositiveIntegerField(
         default=45, help_text="Counted from the last signal: a new one starts the wait again."
     )
+    next_day_hour = models.PositiveSmallIntegerField(
+        "not before the next day at (hour)",
+        null=True,
+        blank=True,
+        validators=hour_validators,
+        help_text="Also waits for this hour of the day after the last signal. Empty: only the wait counts.",
+    )
     send_from_hour = models.PositiveSmallIntegerField(
         "send only from (hour)", null=True, blank=True, validators=hour_validators
     )
