@@ -1,0 +1,236 @@
+"""Rules as people make them: what is wrong with one, saving it, switching it on and off."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from signals_app.core.exceptions import PermanentError
+from signals_app.projects.models import Project
+from signals_app.remarketing import schedule
+from signals_app.remarketing.constants import EntryEvent, RuleAction, RuleStatus
+from signals_app.remarketing.decision import RuleSpec
+from signals_app.remarketing.models import RemarketingRule, SendPolicy
+from signals_app.segments import conditions, fields
+from signals_app.segments.conditions import InvalidCondition, Node
+from signals_app.segments.fields import Scope
+
+DECISION_FIELDS = (
+    "priority",
+    "entry_event",
+    "trigger",
+    "audience",
+    "wait_minutes",
+    "next_day_hour",
+    "send_from_hour",
+    "send_until_hour",
+    "max_age_minutes",
+    "reentry_days",
+    "skip_if_ordered_days",
+    "holdout_percent",
+    "action",
+    "respects_quiet_hours",
+)
+"""What a decision depends on: a change of any of these makes a new version of the rule."""
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one field of a rule; `field` is empty if it is about the whole."""
+
+    field: str
+    message: str
+
+
+class RuleNotReady(PermanentError):
+    """A rule cannot be switched on as it is; `errors` says why, field by field."""
+
+    def __init__(self, rule: RemarketingRule, errors: list[FieldError]) -> None:
+        super().__init__(f"“{rule.name}”: " + "; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+
+def trigger_scope(entry_event: str) -> Scope:
+    """Return the scope of the fields that a rule's trigger may ask for."""
+    return Scope.ORDER if entry_event == EntryEvent.ORDER else Scope.SIGNAL
+
+
+@lru_cache(maxsize=4096)
+def _compile(tree_json: str, scope: Scope) -> Node:
+    return conditions.parse(json.loads(tree_json), fields.fields(scope))
+
+
+def compile_tree(tree: Any, scope: Scope) -> Node:
+    """
+    Parse a rule's tree, remembering it by its content, so that a busy store parses each version once.
+
+    :raises InvalidCondition: if the tree is not one of the grammar.
+    """
+    try:
+        return _compile(json.dumps(tree, sort_keys=True), scope)
+    except RecursionError:
+        raise InvalidCondition("", "groups stand too deep") from None
+
+
+def policy_of(project: Project) -> SendPolicy:
+    """Return the store's limits and quiet hours; the defaults, unsaved, if it never set any."""
+    return SendPolicy.objects.filter(project=project).first() or SendPolicy(project=project)
+
+
+def spec_of(rule: RemarketingRule, policy: SendPolicy, *, has_variants: bool = True) -> RuleSpec:
+    """Return a rule as decisions see it; a rule that cannot be read or has nothing to send says so in `problem`."""
+    nothing, problem = conditions.All(()), ""
+    trigger: Node = nothing
+    audience: Node = nothing
+    try:
+        trigger = compile_tree(rule.trigger, trigger_scope(rule.entry_event))
+        audience = compile_tree(rule.audience, Scope.PROFILE)
+    except InvalidCondition as error:
+        problem = f"its conditions cannot be read: {error.message}"
+    if not problem and not has_variants and rule.action == RuleAction.SEND_EMAIL:
+        problem = "it has no variation to send"
+    return RuleSpec(
+        id=rule.pk,
+        name=rule.name,
+        version=rule.version,
+        status=rule.status,
+        entry_event=rule.entry_event,
+        trigger=trigger,
+        audience=audience,
+        wait=timedelta(minutes=rule.wait_minutes),
+        next_day_hour=rule.next_day_hour,
+        max_age=timedelta(minutes=rule.max_age_minutes),
+        reentry=timedelta(days=rule.reentry_days),
+        skip_if_ordered=None if rule.skip_if_ordered_days is None else timedelta(days=rule.skip_if_ordered_days),
+        holdout_percent=rule.holdout_percent,
+        action=rule.action,
+        hours=_hours(rule, policy),
+        problem=problem,
+    )
+
+
+def _hours(rule: RemarketingRule, policy: SendPolicy) -> frozenset[int]:
+    return schedule.allowed_hours(
+        send_from=rule.send_from_hour,
+        send_until=rule.send_until_hour,
+        quiet_from=policy.quiet_from_hour if rule.respects_quiet_hours else None,
+        quiet_until=policy.quiet_until_hour if rule.respects_quiet_hours else None,
+    )
+
+
+def active_specs(*, project: Project, entry_event: EntryEvent) -> list[RuleSpec]:
+    """Return the active rules of a store that start on `entry_event`, most important first."""
+    rules = list(
+        RemarketingRule.objects.filter(project=project, status=RuleStatus.ACTIVE, entry_event=entry_event).order_by(
+            "priority", "pk"
+        )
+    )
+    policy = policy_of(project) if rules else SendPolicy(project=project)
+    return [spec_of(rule, policy) for rule in rules]
+
+
+def check_rule(rule: RemarketingRule, *, activating: bool = False) -> list[FieldError]:
+    """
+    Return what keeps a rule from being saved, or from being active if it is or is about to be; empty if nothing does.
+
+    Ranges of single fields are the model's own validators' business.
+    """
+    errors = [*_tree_errors(rule), *_time_errors(rule)]
+    if activating or rule.status == RuleStatus.ACTIVE:
+        errors += _activation_errors(rule)
+    return errors
+
+
+def _activation_errors(rule: RemarketingRule) -> list[FieldError]:
+    errors = []
+    if rule.entry_event == EntryEvent.SIGNAL and rule.trigger == {}:
+        errors.append(FieldError("trigger", "Add at least one condition: without any, every signal would start it."))
+    if rule.action == RuleAction.SEND_EMAIL and (rule._state.adding or not rule.variants.exists()):
+        errors.append(FieldError("variants", "Add at least one variation: the mail that is sent."))
+    return errors
+
+
+def _tree_errors(rule: RemarketingRule) -> list[FieldError]:
+    errors = []
+    for name, scope in (("trigger", trigger_scope(rule.entry_event)), ("audience", Scope.PROFILE)):
+        try:
+            compile_tree(getattr(rule, name), scope)
+        except InvalidCondition as error:
+            errors.append(FieldError(name, str(error)))
+    return errors
+
+
+def _time_errors(rule: RemarketingRule) -> list[FieldError]:
+    errors = []
+    start, end = rule.send_from_hour, rule.send_until_hour
+    longest_wait = rule.wait_minutes if rule.next_day_hour is None else max(rule.wait_minutes, 24 * 60)
+    if rule.max_age_minutes <= longest_wait:
+        errors.append(FieldError("max_age_minutes", "Must be longer than the wait, or every mail would be too late."))
+    if (start is None) != (end is None):
+        missing = "send_from_hour" if start is None else "send_until_hour"
+        errors.append(FieldError(missing, "Give both hours of the send window, or none."))
+    elif start is not None and start == end:
+        errors.append(FieldError("send_until_hour", "The send window has no hour in it."))
+    elif not _hours(rule, policy_of(rule.project)):
+        errors.append(FieldError("send_from_hour", "The send window lies wholly within the quiet hours."))
+    return errors
+
+
+def save_rule(*, rule: RemarketingRule) -> RemarketingRule:
+    """
+    Save a rule; whenever something that a decision depends on has changed, it becomes a new version.
+
+    :raises RuleNotReady: if `check_rule` finds something.
+    """
+    errors = check_rule(rule)
+    if errors:
+        raise RuleNotReady(rule, errors)
+    with transaction.atomic():
+        before = RemarketingRule.objects.select_for_update().filter(pk=rule.pk).first()
+        if before is not None:
+            is_changed = any(getattr(before, name) != getattr(rule, name) for name in DECISION_FIELDS)
+            rule.version = before.version + is_changed
+        rule.save()
+    return rule
+
+
+def note_variants_changed(*, rule: RemarketingRule) -> None:
+    """Make a new version of a rule because its variations changed."""
+    RemarketingRule.objects.filter(pk=rule.pk).update(version=F("version") + 1)
+    rule.refresh_from_db(fields=["version"])
+
+
+def activate(*, rule: RemarketingRule) -> bool:
+    """
+    Switch a rule on; return whether it was off.
+
+    :raises RuleNotReady: if it cannot be active as it is.
+    """
+    errors = check_rule(rule, activating=True)
+    if errors:
+        raise RuleNotReady(rule, errors)
+    return _switch(rule, RuleStatus.ACTIVE)
+
+
+def pause(*, rule: RemarketingRule) -> bool:
+    """Switch a rule off; return whether it was on. Its waiting matches are skipped when they are due."""
+    return rule.status == RuleStatus.ACTIVE and _switch(rule, RuleStatus.PAUSED)
+
+
+def archive(*, rule: RemarketingRule) -> bool:
+    """Put a rule away for good; return whether it was not so already."""
+    return _switch(rule, RuleStatus.ARCHIVED)
+
+
+def _switch(rule: RemarketingRule, status: RuleStatus) -> bool:
+    if rule.status == status:
+        return False
+    rule.status = status
+    rule.save(update_fields=["status", "updated_at"])
+    return True
