@@ -33,7 +33,7 @@ class SuppressionReason(TextChoices):
 
 
 class SkipReason(TextChoices):
-    """Why a mail was not sent, as far as the mail room itself can tell."""
+    """Why a mail was not sent, or not yet, as far as the mail room itself can tell."""
 
     SKIPPED_NO_ADDRESS = "SKIPPED_NO_ADDRESS", "No e-mail address"
     SKIPPED_NO_CONSENT = "SKIPPED_NO_CONSENT", "No consent"
@@ -44,3 +44,5 @@ class SkipReason(TextChoices):
     FAILED_REFUSED = "FAILED_REFUSED", "The mail service refused it"
     FAILED_TRIES = "FAILED_TRIES", "Given up after several tries"
     UNKNOWN_NO_ANSWER = "UNKNOWN_NO_ANSWER", "The mail service did not answer"
+    WAITING_RETRY = "WAITING_RETRY", "The mail service could not take it yet"
+    WAITING_ACCOUNT = "WAITING_ACCOUNT", "The mail service refuses our account or settings"

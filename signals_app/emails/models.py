@@ -38,7 +38,9 @@ class EmailTemplate(PublicIdModel, TimestampedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="email_templates")
     name = models.CharField(max_length=100)
-    subject = models.CharField(max_length=300, help_text="May contain Liquid, e.g. {{ products[0].title }}.")
+    subject = models.CharField(
+        max_length=300, help_text="May contain Liquid, e.g. {{ products[0].title | default: 'your visit' }}."
+    )
     preheader = models.CharField(
         max_length=300, blank=True, help_text="The line that mail programs show after the subject."
     )
@@ -64,9 +66,9 @@ class EmailMessage(PublicIdModel, ClaimedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="email_messages")
     identifier = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="email_messages")
-    template = models.ForeignKey(EmailTemplate, on_delete=models.PROTECT, related_name="messages")
+    template = models.ForeignKey(EmailTemplate, on_delete=models.RESTRICT, related_name="messages")
     purpose = models.CharField(max_length=20, choices=MessagePurpose.choices)
-    send_key = models.CharField(max_length=120)
+    send_key = models.CharField(max_length=200)
     """Names the mail to ourselves and to the mail service: one key, one mail, however often it is asked for."""
     context = models.JSONField(default=dict)
     """What the sender of the mail knew when it asked for it: {"product_keys": [...], "interests": [...], ...}."""
@@ -131,7 +133,7 @@ class Suppression(PublicIdModel):
 class MailboxMail(models.Model):
     """A mail captured by the local mailbox instead of being sent; `send_key` makes capturing it twice impossible."""
 
-    send_key = models.CharField(max_length=120, unique=True, null=True)  # noqa: DJ001 - null: a mail of no key, not unique
+    send_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - null: a mail of no key, not unique
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="mailbox_mails")
     message = models.ForeignKey(EmailMessage, on_delete=models.CASCADE, null=True, related_name="mailbox_mails")
     to_email = models.CharField(max_length=255)
@@ -145,6 +147,7 @@ class MailboxMail(models.Model):
     class Meta:
         verbose_name = "captured mail"
         ordering = ("-id",)
+        constraints = (models.UniqueConstraint(fields=("project", "send_key"), name="mailbox_mail_once_per_send_key"),)
 
     def __str__(self) -> str:
         return self.subject

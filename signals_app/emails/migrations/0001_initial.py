@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=100)),
-                ('subject', models.CharField(help_text='May contain Liquid, e.g. {{ products[0].title }}.', max_length=300)),
+                ('subject', models.CharField(help_text="May contain Liquid, e.g. {{ products[0].title | default: 'your visit' }}.", max_length=300)),
                 ('preheader', models.CharField(blank=True, help_text='The line that mail programs show after the subject.', max_length=300)),
                 ('mjml', models.TextField(verbose_name='content (MJML with Liquid)')),
                 ('compiled_html', models.TextField(blank=True, editable=False)),
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('purpose', models.CharField(choices=[('REMARKETING', 'Automation'), ('TEST', 'Test')], max_length=20)),
-                ('send_key', models.CharField(max_length=120)),
+                ('send_key', models.CharField(max_length=200)),
                 ('context', models.JSONField(default=dict)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('sent', 'Sent'), ('retry', 'Trying again'), ('failed', 'Failed'), ('suppressed', 'Skipped'), ('unknown', 'Unconfirmed')], default='queued', max_length=20)),
                 ('reason', models.CharField(blank=True, max_length=60)),
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 ('esp_message_id', models.CharField(blank=True, max_length=255)),
                 ('identifier', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='email_messages', to='customers.identifier')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='email_messages', to='projects.project')),
-                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='emails.emailtemplate')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='messages', to='emails.emailtemplate')),
             ],
             options={
                 'verbose_name': 'e-mail',
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
                 ('name', models.CharField(max_length=100)),
-                ('subject', models.CharField(help_text='May contain Liquid, e.g. {{ products[0].title }}.', max_length=300)),
+                ('subject', models.CharField(help_text="May contain Liquid, e.g. {{ products[0].title | default: 'your visit' }}.", max_length=300)),
                 ('preheader', models.CharField(blank=True, help_text='The line that mail programs show after the subject.', max_length=300)),
                 ('mjml', models.TextField(verbose_name='content (MJML with Liquid)')),
                 ('coupon_pool', models.CharField(blank=True, help_text='Each mail takes one code from this pool of coupons.', max_length=60)),
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
             name='MailboxMail',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('send_key', models.CharField(max_length=120, null=True, unique=True)),
+                ('send_key', models.CharField(max_length=200, null=True)),
                 ('to_email', models.CharField(max_length=255)),
                 ('from_email', models.CharField(max_length=255)),
                 ('subject', models.CharField(max_length=500)),
@@ -128,6 +128,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'captured mail',
                 'ordering': ('-id',),
+                'constraints': [models.UniqueConstraint(fields=('project', 'send_key'), name='mailbox_mail_once_per_send_key')],
             },
         ),
         migrations.CreateModel(

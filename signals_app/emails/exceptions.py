@@ -1,0 +1,5 @@
+from signals_app.core.exceptions import PermanentError
+
+
+class TemplateError(PermanentError):
+    """The template cannot be used, or could not be filled in; the text is for the person who wrote it."""

@@ -1,0 +1,54 @@
+"""The outbox: mails that are to be sent, and how many were."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from signals_app.customers.models import Identifier
+from signals_app.emails.constants import COUNTED_STATES, MessagePurpose
+from signals_app.emails.models import EmailMessage, EmailTemplate
+from signals_app.projects.models import Project
+
+
+@transaction.atomic
+def queue_message(
+    *,
+    project: Project,
+    identifier: Identifier,
+    template: EmailTemplate,
+    purpose: MessagePurpose,
+    send_key: str,
+    context: dict[str, Any],
+    due_at: datetime,
+    now: datetime,
+) -> EmailMessage:
+    """
+    Put a mail into the outbox and return it; asked again with the same `send_key`, return the first.
+
+    `context` is {"product_keys": ["/products/scarf", ...], "order_id": "1001", "interests": ["Scarves"]}, every key
+    optional: what the mail is about. What the shop says about the products is looked up when the mail is sent.
+    """
+    fresh = EmailMessage(
+        project=project,
+        identifier=identifier,
+        template=template,
+        purpose=purpose,
+        send_key=send_key,
+        context=context,
+        due_at=due_at,
+        created_at=now,
+        updated_at=now,
+    )
+    EmailMessage.objects.bulk_create([fresh], ignore_conflicts=True)
+    return EmailMessage.objects.get(project=project, send_key=send_key)
+
+
+def count_mails(*, customer_id: uuid.UUID, since: datetime) -> int:
+    """Return how many mails the customer got, or may have got, after `since`."""
+    return EmailMessage.objects.filter(
+        identifier__customer_id=customer_id, state__in=COUNTED_STATES, sending_at__gt=since
+    ).count()

@@ -1,0 +1,162 @@
+"""Addresses that get no more mails, and the link in each mail by which people put theirs among them."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+
+from signals_app.customers import services as customer_services
+from signals_app.customers.models import Identifier
+from signals_app.emails.constants import SuppressionReason
+from signals_app.emails.models import EmailMessage, Suppression
+from signals_app.projects.models import Project
+
+PREVIEW_TOKEN_OF = "preview"  # noqa: S105 - not a secret: what the token of a preview or test mail says
+UNDO_FOR = timedelta(hours=1)
+_SALT = "signals_app.emails.unsubscribe"
+_UNDO_SALT = "signals_app.emails.undo"
+_SOURCE = "unsubscribe page"
+
+
+class UnknownToken(Exception):
+    """The link was not made here, or its mail is gone."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What the preferences page shows; `message` is None for the link in a preview or test mail."""
+
+    message: EmailMessage | None
+    project: Project | None
+    email: str
+    is_suppressed: bool
+
+
+def suppress(*, project: Project, email: str, reason: SuppressionReason, source: str, now: datetime) -> Suppression:
+    """Stop all mails of the store to an address; the first reason stands."""
+    suppression, _ = Suppression.objects.get_or_create(
+        project=project,
+        email=_normalised(email),
+        defaults={"reason": reason, "source": source[:100], "created_at": now},
+    )
+    return suppression
+
+
+def is_suppressed(*, project: Project, email: str) -> bool:
+    """Say whether the address must get no mail, also when only the hash of an erased person is left of it."""
+    address = _normalised(email)
+    forms = (address, address_hash(project=project, email=address))
+    return Suppression.objects.filter(project=project, email__in=forms).exists()
+
+
+def address_hash(*, project: Project, email: str) -> str:
+    """Return what stands for an erased person's address in the suppression list."""
+    value = f"{project.pk}:{_normalised(email)}"
+    return "erased:" + salted_hmac("signals_app.emails.suppression", value, algorithm="sha256").hexdigest()
+
+
+def _normalised(email: str) -> str:
+    return email.strip().lower()[:255]
+
+
+def unsubscribe_token(message: EmailMessage | None) -> str:
+    """Return the opaque, signed token of a mail's unsubscribe link; None stands for a preview or test mail."""
+    value = PREVIEW_TOKEN_OF if message is None else base64.urlsafe_b64encode(message.pk.bytes).decode().rstrip("=")
+    return signing.Signer(salt=_SALT).sign(value)
+
+
+def unsubscribe_url(message: EmailMessage | None) -> str:
+    return f"{settings.PUBLIC_URL}/e/u/{unsubscribe_token(message)}"
+
+
+def subscription_of(*, token: str) -> Subscription:
+    """
+    Return whose mails a link is about, and change nothing.
+
+    :raises UnknownToken: if the token was not made here or its mail is gone.
+    """
+    try:
+        value = signing.Signer(salt=_SALT).unsign(token)
+    except signing.BadSignature as error:
+        raise UnknownToken from error
+    if value == PREVIEW_TOKEN_OF:
+        return Subscription(message=None, project=None, email="", is_suppressed=False)
+    message_id = uuid.UUID(bytes=base64.urlsafe_b64decode(value + "=="))
+    message = EmailMessage.objects.select_related("project", "identifier__customer").filter(pk=message_id).first()
+    if message is None:
+        raise UnknownToken
+    email = message.to_email or message.identifier.customer.email
+    return Subscription(
+        message=message,
+        project=message.project,
+        email=email,
+        is_suppressed=is_suppressed(project=message.project, email=email),
+    )
+
+
+@transaction.atomic
+def unsubscribe(*, token: str, now: datetime) -> Subscription:
+    """
+    End the mails to the person a link was sent to: the address is suppressed and the consent withdrawn.
+
+    Done twice, it changes nothing the second time.
+
+    :raises UnknownToken: if the token was not made here or its mail is gone.
+    """
+    subscription = subscription_of(token=token)
+    message, project = subscription.message, subscription.project
+    if message is None or project is None or subscription.is_suppressed:
+        return subscription
+    customer_services.record_consent(
+        project=project, identifiers=_address(message.identifier), granted=False, source=_SOURCE, now=now
+    )
+    suppress(project=project, email=subscription.email, reason=SuppressionReason.UNSUBSCRIBED, source=_SOURCE, now=now)
+    return subscription_of(token=token)
+
+
+def undo_token(*, token: str) -> str:
+    """Return what proves, for an hour, that somebody has just unsubscribed with `token` and may think better of it."""
+    return signing.TimestampSigner(salt=_UNDO_SALT).sign(token)
+
+
+@transaction.atomic
+def undo_unsubscribe(*, token: str, undo: str, now: datetime) -> Subscription:
+    """
+    Take an unsubscription of the last hour back; a bounce, a complaint or a person's entry stays.
+
+    :raises UnknownToken: if either token was not made here, belongs to another mail, or is too old.
+    """
+    try:
+        is_ours = signing.TimestampSigner(salt=_UNDO_SALT).unsign(undo, max_age=UNDO_FOR) == token
+    except signing.BadSignature as error:
+        raise UnknownToken from error
+    subscription = subscription_of(token=token)
+    message, project = subscription.message, subscription.project
+    if not is_ours or message is None or project is None:
+        raise UnknownToken
+    taken_back, _ = Suppression.objects.filter(
+        project=project,
+        email=_normalised(subscription.email),
+        reason=SuppressionReason.UNSUBSCRIBED,
+        source=_SOURCE,
+    ).delete()
+    if taken_back:
+        customer_services.record_consent(
+            project=project,
+            identifiers=_address(message.identifier),
+            granted=True,
+            source=f"{_SOURCE}: undone",
+            now=now,
+        )
+    return subscription_of(token=token)
+
+
+def _address(identifier: Identifier) -> dict[str, str]:
+    return {identifier.kind: identifier.value}
