@@ -44,7 +44,11 @@ def test_node_prints_the_same() -> None:
     program = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0))))"
 
     printed = subprocess.run(
-        ["node", "-e", program], input=stringify(found), capture_output=True, text=True, check=True
-    )  # noqa: S607
+        ["node", "-e", program],  # noqa: S607 - the Node of whoever runs the tests
+        input=stringify(found),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert printed.stdout == stringify(found)
