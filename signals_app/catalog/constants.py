@@ -20,3 +20,7 @@ class Availability(TextChoices):
     OUT_OF_STOCK = "out_of_stock", "Out of stock"
     PREORDER = "preorder", "Pre-order"
     BACKORDER = "backorder", "Back-order"
+
+
+MAX_FEED_BYTES = 200 * 1024 * 1024
+"""The largest feed that is read, unpacked."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 
-from signals_app.catalog.constants import Availability, FeedFormat, FeedState
+from signals_app.catalog.constants import MAX_FEED_BYTES, Availability, FeedFormat, FeedState
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.projects.models import Project
 
@@ -12,22 +14,33 @@ class ProductFeed(PublicIdModel, ClaimedModel, TimestampedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="product_feeds")
     name = models.CharField(max_length=100, default="Product feed")
-    url = models.URLField("feed address", blank=True, max_length=2000)
+    url = models.URLField(
+        "feed address", blank=True, max_length=2000, validators=[URLValidator(schemes=["http", "https"])]
+    )
     upload = models.FileField("feed file", upload_to="feeds/", blank=True)
     format = models.CharField(max_length=10, choices=FeedFormat.choices, default=FeedFormat.AUTO)
-    refresh_hours = models.PositiveSmallIntegerField("read again every (hours)", default=6)
+    refresh_hours = models.PositiveSmallIntegerField(
+        "read again every (hours)", default=6, validators=[MinValueValidator(1), MaxValueValidator(24 * 30)]
+    )
     state = models.CharField(max_length=10, choices=FeedState.choices, default=FeedState.WAITING, editable=False)
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
     imported_at = models.DateTimeField(null=True, blank=True, editable=False)
     product_count = models.PositiveIntegerField(default=0, editable=False)
     row_errors = models.JSONField(default=list, blank=True, editable=False)
-    """[{"row": 3, "field": "price", "error": "..."}], the first 100 of the last import."""
+    """[{"row": 3, "field": "price", "error": "..."}], the first 100 of the last import; row 0: the feed as a whole."""
 
     class Meta:
         ordering = ("name",)
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a feed that could never be read."""
+        if bool(self.url) == bool(self.upload):
+            raise ValidationError({"url": "Give either an address or a file."})
+        if self.upload and not self.upload._committed and self.upload.size > MAX_FEED_BYTES:
+            raise ValidationError({"upload": f"The file is larger than {MAX_FEED_BYTES // 1024 // 1024} MB."})
 
 
 class Product(PublicIdModel, TimestampedModel):
@@ -39,13 +52,13 @@ class Product(PublicIdModel, TimestampedModel):
     group_sku = models.CharField("item group", max_length=100, blank=True)
     title = models.CharField(max_length=300)
     description = models.TextField(blank=True)
-    url = models.URLField(max_length=2000)
+    url = models.URLField(max_length=2000, validators=[URLValidator(schemes=["http", "https"])])
     url_key = models.CharField(max_length=300, editable=False)
-    """What `matching.url_key` makes of `url`: the path without locale, collection and variant."""
-    image_url = models.URLField(max_length=2000, blank=True)
+    """What `matching.catalogue_key` makes of `url`: the path without locale, collection and variant."""
+    image_url = models.URLField(max_length=2000, blank=True, validators=[URLValidator(schemes=["http", "https"])])
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     sale_price = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
-    currency = models.CharField(max_length=3, blank=True)
+    currency = models.CharField(max_length=3, blank=True, validators=[RegexValidator(r"^[A-Z]{3}$")])
     availability = models.CharField(max_length=20, choices=Availability.choices, default=Availability.IN_STOCK)
     brand = models.CharField(max_length=150, blank=True)
     category = models.CharField(max_length=300, blank=True)
@@ -64,10 +77,15 @@ class Product(PublicIdModel, TimestampedModel):
             models.CheckConstraint(
                 condition=models.Q(price__gte=0) | models.Q(price__isnull=True), name="product_price_not_negative"
             ),
+            models.CheckConstraint(
+                condition=models.Q(sale_price__gte=0) | models.Q(sale_price__isnull=True),
+                name="product_sale_price_not_negative",
+            ),
         )
         indexes = (
             models.Index(fields=("project", "url_key"), name="product_by_url_key"),
             models.Index(fields=("project", "category", "-first_seen_at"), name="product_by_category"),
+            models.Index(fields=("project", "brand"), name="product_by_brand"),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,9 @@
+from signals_app.core.exceptions import PermanentError, TransientError
+
+
+class FeedUnreadable(PermanentError):
+    """The file is no product feed that we can read; the message says why, for the person who set it up."""
+
+
+class FeedUnreachable(TransientError):
+    """The feed's address gave no feed this time."""

@@ -1,0 +1,17 @@
+"""What other rooms may ask of the catalogue: feeds, products by their pages, coupons."""
+
+from signals_app.catalog.services.coupons import claim_coupon
+from signals_app.catalog.services.feeds import FeedReport, import_due_feeds, import_feed, request_import
+from signals_app.catalog.services.products import alternatives, newest_in, products_by_key, save_product
+
+__all__ = [
+    "FeedReport",
+    "alternatives",
+    "claim_coupon",
+    "import_due_feeds",
+    "import_feed",
+    "newest_in",
+    "products_by_key",
+    "request_import",
+    "save_product",
+]

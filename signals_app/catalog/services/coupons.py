@@ -1,0 +1,42 @@
+"""Giving out coupon codes, each once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from signals_app.catalog.models import Coupon
+from signals_app.projects.models import Project
+
+
+@transaction.atomic
+def claim_coupon(*, project: Project, pool: str, claim_key: str, now: datetime) -> Coupon | None:
+    """
+    Give the next free code of a pool to whoever asks with `claim_key`, and the same again when asked again.
+
+    None if the pool has no code left that is free and not expired. One statement claims, so two that ask at once
+    never get the same code; on PostgreSQL neither waits for the other.
+    """
+    claimed = _claimed(project, claim_key)
+    if claimed is not None:
+        return claimed
+    free = (
+        Coupon.objects.select_for_update(skip_locked=True)
+        .filter(Q(expires_at=None) | Q(expires_at__gt=now), project=project, pool=pool, claimed_at=None)
+        .order_by("id")
+    )
+    try:
+        with transaction.atomic():
+            Coupon.objects.filter(pk__in=free.values("pk")[:1], claimed_at=None).update(
+                claimed_at=now, claim_key=claim_key
+            )
+    except IntegrityError:
+        # The same key was asked for twice at once: the other one has claimed, and its code is the answer.
+        return _claimed(project, claim_key)
+    return _claimed(project, claim_key)
+
+
+def _claimed(project: Project, claim_key: str) -> Coupon | None:
+    return Coupon.objects.filter(project=project, claim_key=claim_key).first()

@@ -1,0 +1,230 @@
+"""Importing product feeds."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import IO, Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from signals_app.catalog import feed_files, feed_items
+from signals_app.catalog.constants import MAX_FEED_BYTES, FeedState
+from signals_app.catalog.exceptions import FeedUnreachable, FeedUnreadable
+from signals_app.catalog.feed_items import FeedItem
+from signals_app.catalog.models import Product, ProductFeed
+from signals_app.core import claims, http
+from signals_app.core.exceptions import PermanentError, TransientError
+
+logger = logging.getLogger(__name__)
+
+ITEMS_AT_ONCE = 250
+"""Items stored in one transaction, so that it stays below 50 ms."""
+ERRORS_KEPT = 100
+FETCH_SECONDS = 60.0
+LEASE = timedelta(minutes=10)
+RETRY_AFTER = timedelta(minutes=30)
+MAX_ATTEMPTS = 5
+LEAST_SHARE_LEFT = 0.1
+"""A feed with a smaller share of the products it had is taken for a broken one, and nothing is removed."""
+
+IMPORTED_FIELDS = tuple(FeedItem.__dataclass_fields__)
+
+
+@dataclass(slots=True)
+class FeedReport:
+    """What an import did; `problem` says why it is not complete, or is empty."""
+
+    imported: int = 0
+    created: int = 0
+    changed: int = 0
+    deactivated: int = 0
+    rejected: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    """[{"row": 3, "field": "price", "error": "..."}], the first 100."""
+    problem: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.problem
+
+    def note(self, row: int, problems: Iterable[tuple[str, str]]) -> None:
+        for name, error in problems:
+            if len(self.errors) < ERRORS_KEPT:
+                self.errors.append({"row": row, "field": name, "error": error})
+
+
+def import_feed(*, feed: ProductFeed, now: datetime) -> FeedReport:
+    """
+    Read a feed and make the catalogue say what it says: items are created, changed or, if gone, deactivated.
+
+    Repeating it changes nothing. Nothing is deactivated when the feed is empty, cannot be read to its end, has more
+    items that cannot be used than others, or hardly any of the products it had: then it is the feed that broke.
+    """
+    report = FeedReport()
+    seen: set[str] = set()
+    try:
+        with closing(_open(feed)) as file:
+            for chunk in _chunks(_items(feed, file, report, now)):
+                _store(feed, chunk, report, now)
+                seen.update(item.sku for item in chunk)
+    except (PermanentError, TransientError) as error:
+        report.problem = str(error)
+    report.imported = len(seen)
+    if report.is_complete:
+        report.problem = _reason_to_keep(feed, report)
+    if report.is_complete:
+        report.deactivated = _deactivate_others(feed, seen)
+    _note_outcome(feed, report, now)
+    return report
+
+
+def request_import(*, feed: ProductFeed, now: datetime) -> None:
+    """Have a feed read as soon as a worker is free."""
+    ProductFeed.objects.filter(pk=feed.pk).update(state=FeedState.WAITING, due_at=now, attempts=0)
+
+
+def import_due_feeds(*, now: datetime, limit: int = 5) -> int:
+    """Import the feeds whose time has come, and return how many."""
+    due = ProductFeed.objects.filter(Q(due_at__lte=now) | Q(due_at=None, state=FeedState.WAITING)).order_by("due_at")
+    claim = claims.claim(due, now=now, lease=LEASE, limit=limit)
+    for feed in ProductFeed.objects.filter(pk__in=claim.pks).select_related("project"):
+        report = FeedReport(problem="Reading it was broken off again and again.")
+        if feed.attempts <= MAX_ATTEMPTS:
+            report = import_feed(feed=feed, now=now)
+        else:
+            _note_outcome(feed, report, now)
+        ProductFeed.objects.filter(pk=feed.pk, lease_token=claim.token).update(
+            due_at=_next_time(feed, report, now), attempts=0, lease_token=None, lease_until=None
+        )
+    return len(claim.pks)
+
+
+def _next_time(feed: ProductFeed, report: FeedReport, now: datetime) -> datetime | None:
+    if not feed.url:
+        return None  # the same file would say the same
+    pause = timedelta(hours=feed.refresh_hours)
+    return now + (pause if report.is_complete else min(pause, RETRY_AFTER))
+
+
+def _open(feed: ProductFeed) -> IO[bytes]:
+    """
+    Return the feed's file.
+
+    :raises FeedUnreachable: if its address gives none.
+    :raises FeedUnreadable: if there is neither file nor address.
+    """
+    if feed.url:
+        answer = http.request("GET", feed.url, timeout=FETCH_SECONDS, max_bytes=MAX_FEED_BYTES)
+        if answer.status_code != 200:
+            raise FeedUnreachable(f"The address answered with status {answer.status_code}.")
+        if answer.is_truncated:
+            raise FeedUnreadable(f"The file is larger than {MAX_FEED_BYTES // 1024 // 1024} MB.")
+        return io.BytesIO(answer.content)
+    if not feed.upload:
+        raise FeedUnreadable("The feed has neither a file nor an address.")
+    try:
+        file: IO[bytes] = feed.upload.storage.open(feed.upload.name, "rb")
+    except OSError as error:
+        raise FeedUnreadable("The uploaded file is no longer there.") from error
+    return file
+
+
+def _items(feed: ProductFeed, file: IO[bytes], report: FeedReport, now: datetime) -> Iterator[FeedItem]:
+    for row in feed_files.read_rows(file, format=feed.format):
+        if row.problem:
+            report.rejected += 1
+            report.note(row.number, [("", row.problem)])
+            continue
+        item, problems = feed_items.read_item(row.cells, currency=feed.project.currency, now=now)
+        report.note(row.number, problems.items())
+        if item is None:
+            report.rejected += 1
+        else:
+            yield item
+
+
+def _chunks(items: Iterable[FeedItem]) -> Iterator[list[FeedItem]]:
+    chunk: dict[str, FeedItem] = {}
+    for item in items:
+        chunk[item.sku] = item  # of two items with one ID the later counts
+        if len(chunk) >= ITEMS_AT_ONCE:
+            yield list(chunk.values())
+            chunk = {}
+    if chunk:
+        yield list(chunk.values())
+
+
+@transaction.atomic
+def _store(feed: ProductFeed, items: list[FeedItem], report: FeedReport, now: datetime) -> None:
+    """Insert new products and update those that differ, in one statement."""
+    stored = {
+        product.sku: product
+        for product in Product.objects.filter(project_id=feed.project_id, sku__in=[item.sku for item in items])
+    }
+    differing = [item for item in items if not _is_same(stored.get(item.sku), item, feed)]
+    Product.objects.bulk_create(
+        [
+            Product(
+                project_id=feed.project_id,
+                feed=feed,
+                first_seen_at=now,
+                is_active=True,
+                **{name: getattr(item, name) for name in IMPORTED_FIELDS},
+            )
+            for item in sorted(differing, key=lambda item: item.sku)
+        ],
+        update_conflicts=True,
+        unique_fields=["project", "sku"],
+        update_fields=[*(name for name in IMPORTED_FIELDS if name != "sku"), "feed", "is_active", "updated_at"],
+    )
+    created = sum(item.sku not in stored for item in differing)
+    report.created += created
+    report.changed += len(differing) - created
+
+
+def _is_same(product: Product | None, item: FeedItem, feed: ProductFeed) -> bool:
+    return (
+        product is not None
+        and product.is_active
+        and product.feed_id == feed.pk
+        and all(getattr(product, name) == getattr(item, name) for name in IMPORTED_FIELDS)
+    )
+
+
+def _reason_to_keep(feed: ProductFeed, report: FeedReport) -> str:
+    """Return why products that the feed no longer lists are kept, or nothing."""
+    if not report.imported:
+        return "The feed has no item that can be used; the products stay as they were."
+    if report.rejected > report.imported:
+        return f"{report.rejected} items cannot be used and only {report.imported} can; no product was removed."
+    active = Product.objects.filter(feed=feed, is_active=True).count()
+    if report.imported < active * LEAST_SHARE_LEFT:
+        return f"The feed lists only {report.imported} of {active} products; no product was removed."
+    return ""
+
+
+def _deactivate_others(feed: ProductFeed, seen: set[str]) -> int:
+    active = Product.objects.filter(feed=feed, is_active=True).values_list("pk", "sku")
+    gone = [pk for pk, sku in active.iterator(chunk_size=5_000) if sku not in seen]
+    for start in range(0, len(gone), ITEMS_AT_ONCE):
+        Product.objects.filter(pk__in=gone[start : start + ITEMS_AT_ONCE]).update(is_active=False)
+    return len(gone)
+
+
+def _note_outcome(feed: ProductFeed, report: FeedReport, now: datetime) -> None:
+    feed.state = FeedState.IMPORTED if report.is_complete else FeedState.FAILED
+    feed.product_count = Product.objects.filter(feed=feed, is_active=True).count()
+    feed.row_errors = [*([{"row": 0, "field": "", "error": report.problem}] if report.problem else []), *report.errors]
+    if report.imported:
+        feed.imported_at = now
+    feed.save(update_fields=["state", "product_count", "row_errors", "imported_at", "updated_at"])
+    logger.info(
+        "Product feed read",
+        extra={"feed": str(feed.pk), "imported": report.imported, "rejected": report.rejected, "state": feed.state},
+    )
