@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.db.models import TextChoices
 
 
@@ -19,3 +21,15 @@ class InterestKind(TextChoices):
 
 INTERESTS_SHOWN = 50
 """Interests listed for one profile, at most; more are kept."""
+
+DAYS_COUNTED = 31
+"""Days for which a profile keeps the number of signals, counted back from its last signal."""
+
+VISIT_GAP = timedelta(minutes=30)
+"""A pause this long, or longer, ends a visit."""
+
+BASELINE_DAYS = 7
+"""What is usual in a shop is taken from this many days, today included."""
+
+BASELINE_MIN_SIGNALS = 20
+"""Below this many signals nothing is called usual."""

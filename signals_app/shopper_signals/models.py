@@ -55,32 +55,59 @@ class IntentProfile(models.Model):
     """
     What a shopper's signals add up to, folded signal by signal with exponential decay.
 
-    A decayed quantity is stored as `L = log2(sum of w * 2^(t/h))` (t, h in hours; null = nothing yet), so folding one
-    signal in, or another profile, is one `logaddexp2`, and its value at time t is `2^(L - t/h)`. Columns with `_fast_`
-    decay with a sixth of the store's half-life, the others with the half-life itself.
+    Columns named `_log2` hold fading quantities as `decay.py` describes: L, or null for "nothing yet". Those with
+    `_fast_` fade with a sixth of the half-life, the others with the half-life itself; `folding.py` says what each
+    adds up, `scoring.py` what follows from them.
     """
 
     customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="intent_profile")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
 
     # The folded state.
+    half_life_hours = models.PositiveSmallIntegerField(default=72)
+    """The half-life this profile was folded with; the sweeper folds it anew after the store chose another."""
     signal_count = models.PositiveBigIntegerField(default=0)
     first_signal_at = models.DateTimeField(null=True)
     last_signal_at = models.DateTimeField(null=True)
-    previous_signal_at = models.DateTimeField(null=True)
-    """The latest signal at least 30 minutes before the last visit's first: when the shopper was here before."""
     last_signal_id = models.UUIDField(null=True)
     last_drop_proba = models.FloatField("exit likelihood", null=True)
+    last_drop_at = models.DateTimeField(null=True)
+    last_drop_id = models.UUIDField(null=True)
+    """The signal that `last_drop_proba` is of: the last one may carry none."""
+    visit_started_at = models.DateTimeField(null=True)
+    previous_signal_at = models.DateTimeField("previous visit", null=True)
+    """The last signal of the visit before the last: a pause of 30 minutes ends a visit."""
+    recent_slots = models.JSONField(default=dict)
+    """{"<half hours since 1970>": [first, last]}, microseconds since 1970, of the day before the last signal."""
+    before_slots_at = models.DateTimeField(null=True)
+    """The last signal before those of `recent_slots`."""
     day_counts = models.JSONField(default=dict)
-    """{"2026-11-24": 7}: signals a day (UTC), the last 31 days that had any."""
-    state = models.JSONField(default=dict)
-    """The decayed quantities by name: {"events": L, "events_fast": L, ...}; `scoring.py` lists them."""
+    """{"2026-11-24": 7}: signals a day (UTC), of the 31 days up to the last signal's."""
+
+    signals_log2 = models.FloatField(null=True)
+    events_log2 = models.FloatField(null=True)
+    performance_log2 = models.FloatField(null=True)
+    products_log2 = models.FloatField(null=True)
+    product_views_log2 = models.FloatField(null=True)
+    cart_log2 = models.FloatField(null=True)
+    drop_proba_log2 = models.FloatField(null=True)
+    drop_proba_count_log2 = models.FloatField(null=True)
+    loops_log2 = models.FloatField(null=True)
+    loops_usual_log2 = models.FloatField(null=True)
+    loops_bare_log2 = models.FloatField(null=True)
+    broken_buttons_log2 = models.FloatField(null=True)
+    broken_buttons_usual_log2 = models.FloatField(null=True)
+    broken_buttons_bare_log2 = models.FloatField(null=True)
+    broken_buttons_count_log2 = models.FloatField(null=True)
+    drop_proba_fast_log2 = models.FloatField(null=True)
+    drop_proba_count_fast_log2 = models.FloatField(null=True)
+    drop_proba_peak_fast_log2 = models.FloatField(null=True)
 
     # What follows from it, materialised for filters; valid until `review_at`.
     intent_score = models.FloatField("intent score", default=0)
     stage = models.CharField(max_length=30, choices=Stage.choices, default=Stage.BROWSING)
     contributions = models.JSONField(default=list)
-    """[{"name": "Events", "points": 12.5, "detail": "25 events"}, ...]; the points add up to the score."""
+    """[{"name": "Activity", "points": 12.5, "detail": "25 events"}, ...]; the points add up to the score."""
     last_ordered_at = models.DateTimeField(null=True)
     scored_at = models.DateTimeField(null=True)
     review_at = models.DateTimeField(null=True)
@@ -97,6 +124,7 @@ class IntentProfile(models.Model):
             models.Index(fields=("review_at",), name="intent_profile_due", condition=models.Q(review_at__isnull=False)),
             models.Index(fields=("project", "stage", "-intent_score"), name="intent_profile_by_stage"),
             models.Index(fields=("project", "-intent_score"), name="intent_profile_by_score"),
+            models.Index(fields=("project", "half_life_hours"), name="intent_profile_by_half_life"),
         )
 
     def __str__(self) -> str:
@@ -111,7 +139,7 @@ class Interest(models.Model):
     name = models.CharField(max_length=300)
     """A product's URL key, or the name of a category, brand or search."""
     weight_log2 = models.FloatField()
-    """L = log2(sum of w * 2^(t/h)): ordering by it is ordering by the weight at any one time."""
+    """L of `decay.py`, with the half-life of the profile: ordering by it is ordering by the weight at any one time."""
     evidence_count = models.PositiveIntegerField(default=0)
     last_seen_at = models.DateTimeField()
 
@@ -124,3 +152,33 @@ class Interest(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ShopBaseline(models.Model):
+    """
+    What one day's signals of a shop looked like: counts and sums only, so that any order of adding gives the same.
+
+    A day has several rows (`shard`), so that workers that add at once do not wait for one another; readers add them up.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    """UTC, of `received_at`."""
+    shard = models.PositiveSmallIntegerField(default=0)
+    signal_count = models.PositiveBigIntegerField(default=0)
+    loops_sum = models.PositiveBigIntegerField(default=0)
+    loops_count = models.PositiveBigIntegerField(default=0)
+    """Signals that carried `num_loops`."""
+    broken_buttons_sum = models.PositiveBigIntegerField(default=0)
+    broken_buttons_count = models.PositiveBigIntegerField(default=0)
+    performance_counts = models.JSONField(default=dict)
+    """{"<bucket>": signals}, buckets of `baseline.bucket`."""
+
+    class Meta:
+        verbose_name = "usual level"
+        constraints = (
+            models.UniqueConstraint(fields=("project", "day", "shard"), name="shop_baseline_once_per_day_and_shard"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day:%Y-%m-%d}: {self.signal_count} signals"

@@ -1,1 +1,0 @@
-"""The demo store: a made-up outdoor shop whose thirty days of history are lived through by the program itself."""

@@ -1,0 +1,96 @@
+"""
+What a signal's pages say about the shopper's interests.
+
+A product is known by its path, or because the catalogue has the path; category and brand come from the catalogue's
+product, a category also from the path of its own page, a search from its address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from signals_app.catalog import matching
+from signals_app.catalog.matching import Page, PageKind
+from signals_app.shopper_signals.constants import InterestKind
+
+PAGES_READ = 200
+"""Pages of one signal that are looked at."""
+MOST_WEIGHT = 5.0
+"""The most that one signal adds to one interest."""
+MOST_INTERESTS = 40
+"""Interests that one signal adds to, at most: the strongest."""
+
+InterestKey = tuple[str, str]
+"""(kind, name)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFacts:
+    """What interests need of a product of the catalogue."""
+
+    category: str
+    brand: str
+
+
+@dataclass(frozen=True, slots=True)
+class PagesRead:
+    """What the pages of one signal show."""
+
+    views: Mapping[str, int]
+    """{product key: times}, in the order of first sight."""
+    visited_cart: bool
+    weights: Mapping[InterestKey, float]
+
+    @property
+    def most_views_of_one_product(self) -> int:
+        return max(self.views.values(), default=0)
+
+
+@lru_cache(maxsize=2048)
+def _page(name: str) -> Page:
+    return matching.page_kind(name)
+
+
+def pages_of(events: Sequence[Any]) -> list[Page]:
+    """Return what the events [{"name": str}, ...] of a signal show, in their order; what has another shape is left out."""
+    names = (event.get("name") for event in events[:PAGES_READ] if isinstance(event, dict))
+    return [_page(name) for name in names if isinstance(name, str)]
+
+
+def product_candidates(pages: Iterable[Page]) -> set[str]:
+    """Return the keys among pages that the catalogue may know as a product."""
+    return {page.key for page in pages if _may_be_product(page)}
+
+
+def read(pages: Sequence[Page], catalogue: Mapping[str, ProductFacts]) -> PagesRead:
+    """Return the products viewed, whether the cart was, and the weight added to each interest."""
+    views: dict[str, int] = {}
+    weights: dict[InterestKey, float] = {}
+    for page in pages:
+        known = catalogue.get(page.key) if _may_be_product(page) else None
+        if page.kind is PageKind.PRODUCT or known:
+            views[page.key] = views.get(page.key, 0) + 1
+            _add(weights, InterestKind.PRODUCT, page.key)
+            if known:
+                _add(weights, InterestKind.CATEGORY, known.category)
+                _add(weights, InterestKind.BRAND, known.brand)
+        elif page.kind is PageKind.CATEGORY:
+            _add(weights, InterestKind.CATEGORY, page.key)
+        elif page.kind is PageKind.SEARCH:
+            _add(weights, InterestKind.SEARCH, page.key)
+    visited_cart = any(page.kind in (PageKind.CART, PageKind.CHECKOUT) for page in pages)
+    strongest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MOST_INTERESTS]
+    return PagesRead(views, visited_cart, {key: min(weight, MOST_WEIGHT) for key, weight in strongest})
+
+
+def _may_be_product(page: Page) -> bool:
+    return page.kind is PageKind.PRODUCT or (page.kind is PageKind.OTHER and len(page.key) > 1)
+
+
+def _add(weights: dict[InterestKey, float], kind: InterestKind, name: str) -> None:
+    if name:
+        key = (kind.value, name)
+        weights[key] = weights.get(key, 0.0) + 1.0

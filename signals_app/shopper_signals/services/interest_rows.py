@@ -1,0 +1,149 @@
+"""Interests of shoppers as rows, folded in bulk."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from signals_app.catalog import matching
+from signals_app.catalog import services as catalog_services
+from signals_app.customers.models import Customer
+from signals_app.shopper_signals import decay
+from signals_app.shopper_signals.constants import InterestKind
+from signals_app.shopper_signals.interests import MOST_WEIGHT
+from signals_app.shopper_signals.models import IntentProfile, Interest
+
+FADED = 1 / 1024
+"""A weight below this (one view, ten half-lives ago) is no interest any more."""
+
+ROWS_AT_ONCE = 5_000
+"""Well below the 32,766 parameters that one statement of SQLite takes."""
+
+RowKey = tuple[uuid.UUID, str, str]
+"""(customer id, kind, name)"""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What signals add to one interest; adding is commutative."""
+
+    level: float | None = None
+    count: int = 0
+    last_seen_at: datetime | None = None
+
+    def add(self, *, level: float | None, count: int, seen_at: datetime) -> None:
+        self.level = decay.add(self.level, level)
+        self.count += count
+        self.last_seen_at = max(self.last_seen_at, seen_at) if self.last_seen_at else seen_at
+
+
+@dataclass(frozen=True, slots=True)
+class InterestNow:
+    """An interest as strong as it is now. `weight` is the decayed number of views; `label` is for people."""
+
+    name: str
+    kind: str
+    weight: float
+    label: str
+
+
+class InterestGathering:
+    """Interests that a batch of signals adds to."""
+
+    def __init__(self) -> None:
+        self.rows: dict[RowKey, Gathered] = {}
+
+    def add(
+        self,
+        customer_id: uuid.UUID,
+        weights: Mapping[tuple[str, str], float],
+        *,
+        received_at: datetime,
+        half_life_hours: int,
+    ) -> None:
+        """Add what one signal says of its shopper's interests: {(kind, name): weight}."""
+        age = decay.hours(received_at) / half_life_hours
+        for (kind, name), weight in weights.items():
+            gathered = self.rows.setdefault((customer_id, kind, name), Gathered())
+            gathered.add(level=decay.log2_of(weight, age, most=MOST_WEIGHT), count=1, seen_at=received_at)
+
+    def save(self) -> None:
+        """Fold everything into the stored rows, in two statements a batch. The customers have to be locked."""
+        added = dict.fromkeys(self.rows)
+        for row in _stored(self.rows):
+            key = (row.customer_id, row.kind, row.name)
+            if key in added:
+                del added[key]
+                self.rows[key].add(level=row.weight_log2, count=row.evidence_count, seen_at=row.last_seen_at)
+        rows = [
+            Interest(
+                customer_id=customer_id,
+                kind=kind,
+                name=name,
+                weight_log2=gathered.level,
+                evidence_count=gathered.count,
+                last_seen_at=gathered.last_seen_at,
+            )
+            for (customer_id, kind, name), gathered in sorted(self.rows.items())
+            if gathered.level is not None and gathered.last_seen_at is not None
+        ]
+        Interest.objects.bulk_create(
+            rows,
+            batch_size=500,
+            update_conflicts=True,
+            unique_fields=["customer", "kind", "name"],
+            update_fields=["weight_log2", "evidence_count", "last_seen_at"],
+        )
+
+
+def top_interests(*, customer: Customer, now: datetime, limit: int) -> list[InterestNow]:
+    """Return what the shopper cares for most at `now`, strongest first; what has faded away is left out."""
+    half_life = (
+        IntentProfile.objects.filter(customer=customer).values_list("half_life_hours", flat=True).first()
+        or customer.project.intent_half_life_hours
+    )
+    age = decay.hours(now) / half_life
+    strongest = list(Interest.objects.filter(customer=customer).order_by("-weight_log2", "kind", "name")[:limit])
+    strongest = [interest for interest in strongest if decay.value(interest.weight_log2, age) >= FADED]
+    keys = [interest.name for interest in strongest if interest.kind == InterestKind.PRODUCT]
+    products = catalog_services.products_by_key(project=customer.project, keys=keys) if keys else {}
+    return [
+        InterestNow(
+            name=interest.name,
+            kind=interest.kind,
+            weight=decay.value(interest.weight_log2, age),
+            label=products[interest.name].title if interest.name in products else _label(interest),
+        )
+        for interest in strongest
+    ]
+
+
+def merge_interests(*, keep: uuid.UUID, gone: Iterable[uuid.UUID]) -> None:
+    """Add the interests of customers that end to those of the one that stays."""
+    gathering = InterestGathering()
+    leaving = Interest.objects.filter(customer_id__in=list(gone))
+    for row in leaving:
+        gathered = gathering.rows.setdefault((keep, row.kind, row.name), Gathered())
+        gathered.add(level=row.weight_log2, count=row.evidence_count, seen_at=row.last_seen_at)
+    leaving.delete()
+    gathering.save()
+
+
+def _stored(rows: Mapping[RowKey, Gathered]) -> Iterator[Interest]:
+    """Return the stored rows among those of `rows`, and some of other pairs of the same customers and names."""
+    keys = iter(sorted(rows))
+    while chunk := list(islice(keys, ROWS_AT_ONCE)):
+        yield from Interest.objects.filter(
+            customer_id__in={customer_id for customer_id, _, _ in chunk}, name__in={name for _, _, name in chunk}
+        )
+
+
+def _label(interest: Interest) -> str:
+    if interest.kind == InterestKind.CATEGORY and ">" in interest.name:
+        return interest.name
+    if interest.kind in (InterestKind.BRAND, InterestKind.SEARCH):
+        return interest.name
+    return matching.words_of(interest.name)

@@ -1,0 +1,39 @@
+"""The pages of signals, read with the shop's catalogue beside them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from signals_app.catalog import services as catalog_services
+from signals_app.projects.models import Project
+from signals_app.shopper_signals import interests
+from signals_app.shopper_signals.folding import SignalFacts
+from signals_app.shopper_signals.interests import PagesRead, ProductFacts
+from signals_app.shopper_signals.models import ShopperSignal
+
+
+def read_pages(*, project: Project, events: Mapping[uuid.UUID, list[Any]]) -> dict[uuid.UUID, PagesRead]:
+    """Return what the events of each signal say, with one look into the catalogue for all."""
+    found = {signal_id: interests.pages_of(names) for signal_id, names in events.items()}
+    keys = {key for pages in found.values() for key in interests.product_candidates(pages)}
+    products = catalog_services.products_by_key(project=project, keys=keys)
+    known = {key: ProductFacts(category=one.category, brand=one.brand) for key, one in products.items()}
+    return {signal_id: interests.read(pages, known) for signal_id, pages in found.items()}
+
+
+def facts_of(signal: ShopperSignal, read: PagesRead) -> SignalFacts:
+    return SignalFacts(
+        id=signal.pk,
+        received_at=signal.received_at,
+        drop_proba=signal.drop_proba,
+        performance=signal.performance,
+        num_events=signal.num_events,
+        num_loops=signal.num_loops,
+        num_broken_buttons=signal.num_broken_buttons,
+        avg_loops=signal.avg_loops,
+        avg_broken_buttons=signal.avg_broken_buttons,
+        products_viewed=len(read.views),
+        visited_cart=read.visited_cart,
+    )

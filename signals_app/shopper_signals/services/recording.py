@@ -1,0 +1,261 @@
+"""Recording signals: append, fold, score, and say what triggers need to know."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.db import transaction
+
+from signals_app.core.exceptions import TransientError
+from signals_app.customers import services as customer_services
+from signals_app.customers.models import Identifier
+from signals_app.projects.models import Project
+from signals_app.shopper_signals import folding
+from signals_app.shopper_signals.baseline import Baseline
+from signals_app.shopper_signals.folding import IntentState
+from signals_app.shopper_signals.interests import PagesRead
+from signals_app.shopper_signals.models import Interest, ShopperSignal
+from signals_app.shopper_signals.scoring import Assessment, Usual
+from signals_app.shopper_signals.services import baselines, pages, profiles
+from signals_app.shopper_signals.services.interest_rows import InterestGathering
+
+LOCK_ROUNDS = 5
+LARGEST_COUNT = 2**63 - 1
+SECONDS_A_DAY = 86_400
+LEAST_USUAL_LOOPS = 0.1
+"""Going back and forth is compared with at least this: nothing is infinitely many times the usual."""
+
+
+class CustomersKeepMoving(TransientError):
+    """Other transactions kept joining these customers; the batch has to be tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSignal:
+    """
+    A signal as it was parsed; `id` is its delivery's. A number that is not clean is None and named in `issues`.
+
+    `relevant_events`: [{"name": str}, ...]; `issues`: [{"field": str, "problem": str}, ...]; times are aware UTC.
+    """
+
+    id: uuid.UUID
+    received_at: datetime
+    identifier: Identifier | None = None
+    drop_proba: float | None = None
+    performance: float | None = None
+    num_events: int | None = None
+    num_loops: int | None = None
+    num_broken_buttons: int | None = None
+    avg_loops: float | None = None
+    avg_broken_buttons: float | None = None
+    relevant_events: list[Any] = field(default_factory=list)
+    occurred_at: datetime | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    issues: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSignal:
+    """A signal that was really inserted, whose shopper it is, and what a trigger may ask of it."""
+
+    signal: ShopperSignal
+    customer_id: uuid.UUID | None
+    values: dict[str, Any]
+    """The fields of scope "signal", by name; None is unknown."""
+
+
+@dataclass(slots=True)
+class _Folded:
+    """What a batch came to, for the values of its signals."""
+
+    states: dict[uuid.UUID, IntentState]
+    assessments: dict[uuid.UUID, Assessment]
+    interested: set[uuid.UUID]
+    baseline: Baseline
+    usual: Usual
+
+
+@transaction.atomic
+def record_signals(*, project: Project, signals: Sequence[NewSignal], now: datetime) -> list[RecordedSignal]:
+    """
+    Append signals, fold them into their shoppers' profiles and interests, and return those that are new.
+
+    A signal whose id is stored already is left out, so nothing is folded twice. The number of statements does not
+    depend on the number of signals. The values are those after the whole batch. All signals belong to `project`.
+
+    :raises CustomersKeepMoving: if other transactions kept joining the customers; try again later.
+    """
+    customer_of = _lock_customers(signals)
+    rows = _append(project, signals, customer_of)
+    if not rows:
+        return []
+    read = pages.read_pages(project=project, events={row.pk: row.relevant_events for row in rows})
+    folded = _fold(project, rows, customer_of, read, now)
+    return [
+        RecordedSignal(row, customer_id, _values(row, customer_id, read[row.pk], folded))
+        for row in rows
+        for customer_id in [customer_of.get(row.identifier_id) if row.identifier_id else None]
+    ]
+
+
+def _lock_customers(signals: Sequence[NewSignal]) -> dict[int, uuid.UUID]:
+    """Lock the customers of the signals' identifiers; return {identifier id: customer id} as it is under the lock."""
+    identifiers = {signal.identifier.pk: signal.identifier for signal in signals if signal.identifier}
+    wanted = {identifier.customer_id for identifier in identifiers.values()}
+    for _ in range(LOCK_ROUNDS):
+        locked = customer_services.lock_customers(wanted)
+        pointers = dict(Identifier.objects.filter(pk__in=identifiers).values_list("pk", "customer_id"))
+        if set(pointers.values()) <= set(locked):
+            return pointers
+        wanted = set(pointers.values())
+    raise CustomersKeepMoving(f"{len(wanted)} customers kept being joined with others.")
+
+
+def _append(
+    project: Project, signals: Sequence[NewSignal], customer_of: Mapping[int, uuid.UUID]
+) -> list[ShopperSignal]:
+    """
+    Insert the signals that are not stored yet.
+
+    Whoever stores the same signal at the same time waits for the lock of its customer; for a signal of nobody the
+    primary key refuses the second, and the batch is tried again.
+    """
+    by_id: dict[uuid.UUID, NewSignal] = {}
+    for signal in signals:
+        by_id.setdefault(signal.id, signal)
+    stored = set(ShopperSignal.objects.filter(pk__in=by_id).values_list("pk", flat=True))
+    fresh = [signal for signal in by_id.values() if signal.id not in stored]
+    return ShopperSignal.objects.bulk_create([_row(project, signal, customer_of) for signal in fresh], batch_size=500)
+
+
+def _row(project: Project, signal: NewSignal, customer_of: Mapping[int, uuid.UUID]) -> ShopperSignal:
+    known = signal.identifier is not None and signal.identifier.pk in customer_of
+    return ShopperSignal(
+        id=signal.id,
+        project=project,
+        identifier=signal.identifier if known else None,
+        received_at=signal.received_at,
+        occurred_at=signal.occurred_at,
+        drop_proba=_number(signal.drop_proba, most=1.0),
+        performance=_number(signal.performance),
+        num_events=_count(signal.num_events),
+        num_loops=_count(signal.num_loops),
+        num_broken_buttons=_count(signal.num_broken_buttons),
+        avg_loops=_number(signal.avg_loops),
+        avg_broken_buttons=_number(signal.avg_broken_buttons),
+        relevant_events=signal.relevant_events,
+        extra=signal.extra,
+        issues=signal.issues,
+    )
+
+
+def _number(value: float | None, most: float = math.inf) -> float | None:
+    """Return a number that is finite and in range, else None: no column ever holds NaN or infinity."""
+    if value is None or not math.isfinite(value) or not 0 <= value <= most:
+        return None
+    return float(value)
+
+
+def _count(value: int | None) -> int | None:
+    return value if value is not None and 0 <= value <= LARGEST_COUNT else None
+
+
+def _fold(
+    project: Project,
+    rows: Sequence[ShopperSignal],
+    customer_of: Mapping[int, uuid.UUID],
+    read: Mapping[uuid.UUID, PagesRead],
+    now: datetime,
+) -> _Folded:
+    by_customer: dict[uuid.UUID, list[ShopperSignal]] = {}
+    for row in rows:
+        if row.identifier_id:
+            by_customer.setdefault(customer_of[row.identifier_id], []).append(row)
+    states = profiles.load_states(project=project, customer_ids=by_customer)
+    gathering = InterestGathering()
+    for customer_id, own in by_customer.items():
+        state = states[customer_id]
+        folding.fold(state, [pages.facts_of(row, read[row.pk]) for row in own])
+        for row in own:
+            gathering.add(
+                customer_id,
+                read[row.pk].weights,
+                received_at=row.received_at,
+                half_life_hours=state.half_life_hours,
+            )
+    days = _by_day(rows)
+    baseline = baselines.recent_baseline(project=project, now=now, unsaved=days)
+    usual = baselines.usual_of(baseline)
+    assessments = profiles.save_states(project=project, states=states, usual=usual, now=now) if states else {}
+    gathering.save()
+    baselines.add_to_days(project=project, days=days)
+    return _Folded(states, assessments, _interested(states, gathering), baseline, usual)
+
+
+def _by_day(rows: Sequence[ShopperSignal]) -> dict[date, Baseline]:
+    days: dict[date, Baseline] = {}
+    for row in rows:
+        day = days.setdefault(row.received_at.astimezone(UTC).date(), Baseline())
+        day.note(loops=row.num_loops, broken_buttons=row.num_broken_buttons, performance=row.performance)
+    return days
+
+
+def _interested(states: Mapping[uuid.UUID, IntentState], gathering: InterestGathering) -> set[uuid.UUID]:
+    """Return the customers who have any interest."""
+    found = {customer_id for customer_id, _, _ in gathering.rows}
+    open_ = set(states) - found
+    if open_:
+        found.update(Interest.objects.filter(customer_id__in=open_).values_list("customer_id", flat=True).distinct())
+    return found
+
+
+def _values(row: ShopperSignal, customer_id: uuid.UUID | None, read: PagesRead, folded: _Folded) -> dict[str, Any]:
+    """Return the fields of scope "signal"; None is unknown, and makes every comparison false."""
+    usual_loops = row.avg_loops if row.avg_loops is not None else folded.usual.loops
+    usual_dead = row.avg_broken_buttons if row.avg_broken_buttons is not None else folded.usual.broken_buttons
+    values: dict[str, Any] = {
+        "drop_proba": row.drop_proba,
+        "performance": row.performance,
+        "performance_percentile": None if row.performance is None else folded.baseline.percentile(row.performance),
+        "num_events": row.num_events,
+        "num_loops": row.num_loops,
+        "num_broken_buttons": row.num_broken_buttons,
+        "avg_loops": row.avg_loops,
+        "avg_broken_buttons": row.avg_broken_buttons,
+        "loops_ratio": None
+        if row.num_loops is None or usual_loops is None
+        else row.num_loops / max(usual_loops, LEAST_USUAL_LOOPS),
+        "dead_clicks_over_usual": None
+        if row.num_broken_buttons is None or usual_dead is None
+        else row.num_broken_buttons - usual_dead,
+        "viewed_product_keys": list(read.views),
+        "products_viewed": len(read.views),
+        "most_views_of_one_product": read.most_views_of_one_product,
+        "visited_cart": read.visited_cart,
+        "is_clean": not row.issues,
+        "days_since_previous_signal": None,
+        "intent_score": None,
+        "stage": None,
+        "has_interest": None,
+    }
+    if customer_id is not None:
+        state, assessed = folded.states[customer_id], folded.assessments[customer_id]
+        values.update(
+            days_since_previous_signal=_days_away(state),
+            intent_score=assessed.score,
+            stage=assessed.stage.value,
+            has_interest=customer_id in folded.interested,
+        )
+    return values
+
+
+def _days_away(state: IntentState) -> float | None:
+    """Return how many days lay between the last visit and the one before; None if there was none."""
+    if state.visit_started_at is None or state.previous_signal_at is None:
+        return None
+    return max(0.0, (state.visit_started_at - state.previous_signal_at).total_seconds() / SECONDS_A_DAY)
