@@ -1,4 +1,4 @@
-"""Security headers that differ by part of the site."""
+"""Security headers that differ by part of the site, and whose address a login comes from."""
 
 from __future__ import annotations
 
@@ -30,3 +30,13 @@ class AdminContentPolicyMiddleware:
             own = getattr(response, "_csp_replace", None) or {}
             response._csp_replace = ADMIN_POLICY | own  # type: ignore[attr-defined]
         return response
+
+
+def address_behind_proxy(request: HttpRequest) -> str:
+    """
+    Return the visitor's address as our own proxy saw it: the last entry of X-Forwarded-For.
+
+    Everything before the last entry is what the visitor claims.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return forwarded.rpartition(",")[2].strip() or str(request.META["REMOTE_ADDR"])

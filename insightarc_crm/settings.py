@@ -156,7 +156,7 @@ WEB_THREADS = env.int("WEB_THREADS", default=16)  # per worker; each holds one d
 
 # --- Celery: wake-up calls only, the database is the queue of record ------------------------------------------------
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=env.str("REDIS_URL", default="embedded://"))
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or env.str("REDIS_URL", default="") or "embedded://"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -192,7 +192,7 @@ else:
 if env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
 else:
-    EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="signals_app.emails.mailbox.LocalMailboxBackend")
+    EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="") or "signals_app.emails.mailbox.LocalMailboxBackend"
 EMAIL_TIMEOUT = 30
 # Anymail reads its keys (MAILGUN_API_KEY, POSTMARK_SERVER_TOKEN, ...) from here, under the names it documents.
 ANYMAIL = {name.removeprefix("ANYMAIL_"): env.str(name) for name in env.ENVIRON if name.startswith("ANYMAIL_")} | {
@@ -236,6 +236,7 @@ SECURE_SSL_REDIRECT = False
 SILENCED_SYSTEM_CHECKS = ["security.W008"]
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    AXES_CLIENT_IP_CALLABLE = "insightarc_crm.security.address_behind_proxy"
 X_FRAME_OPTIONS = "SAMEORIGIN"
 
 CONTENT_SECURITY_POLICY = {

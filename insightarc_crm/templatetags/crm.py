@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
+from insightarc_crm.stages import STAGE_TONES
 from signals_app.core import display
+from signals_app.customers.models import Customer
+from signals_app.remarketing.models import RemarketingRule
+from signals_app.shopper_signals.models import IntentProfile
 
 register = template.Library()
 
+register.simple_tag(display.badge)
+register.simple_tag(display.ago)
+register.simple_tag(display.outside_link)
+register.simple_tag(display.picture)
+
 
 @register.simple_tag
-def badge(text: object, tone: str = "neutral") -> SafeString:
-    return display.badge(text, tone)
-
-
-@register.simple_tag
-def meter(value: float, text: str = "") -> SafeString:
+def meter(value: float | None, text: str = "") -> SafeString:
     return display.meter(value or 0, text=text)
 
 
@@ -28,10 +31,19 @@ def bar(percent: float, tone: str = "") -> SafeString:
 
 
 @register.simple_tag
-def ago(moment: datetime | None) -> SafeString | str:
-    return display.ago(moment)
+def percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.0%}"
 
 
 @register.simple_tag
-def outside_link(address: str, text: object = "") -> SafeString:
-    return display.outside_link(address, text)
+def stage_badge(profile: IntentProfile) -> SafeString:
+    return display.badge(profile.get_stage_display(), STAGE_TONES.get(profile.stage, "neutral"))
+
+
+@register.simple_tag
+def explain_link(automation: RemarketingRule, customer: Customer) -> str:
+    """Return where an automation explains what it decides for a shopper, else the automation's page."""
+    try:
+        return f"{reverse('admin:remarketing_remarketingrule_explain', args=[automation.pk])}?customer={customer.pk}"
+    except NoReverseMatch:
+        return reverse("admin:index")

@@ -24,6 +24,7 @@ from unfold.decorators import action as themed_action
 from unfold.decorators import display as themed_display
 from unfold.sites import UnfoldAdminSite
 
+from signals_app.core.changelist import QuickChangeList
 from signals_app.core.pagination import BoundedPaginator
 from signals_app.core.scoping import ScopedChoices, ScopedRelatedFilter, project_form, project_path, scope
 
@@ -140,6 +141,9 @@ class ModelAdmin(ThemedModelAdmin[M]):
     paginator = BoundedPaginator
     warn_unsaved_form = True
     compressed_fields = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
+        return QuickChangeList
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         raise Http404(f"There is no {opts.verbose_name} {object_id!r} in this store.")

@@ -7,6 +7,7 @@ from signals_app.core.fields import EncryptedTextField
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.projects.models import Project
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState, RejectionReason
+from signals_app.webhooks.validation import validate_identity_mapping, validate_urls
 
 
 class WebhookSource(PublicIdModel, TimestampedModel):
@@ -14,9 +15,11 @@ class WebhookSource(PublicIdModel, TimestampedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhook_sources")
     name = models.CharField(max_length=100, default="Insightarc")
-    registered_urls = models.JSONField("registered addresses", default=list, blank=True)
+    registered_urls = models.JSONField("registered addresses", default=list, blank=True, validators=[validate_urls])
     """The addresses exactly as given to Insightarc: the signature covers the text, so no character may differ."""
-    identity_mapping = models.JSONField("where the identity stands", default=dict, blank=True)
+    identity_mapping = models.JSONField(
+        "where the identity stands", default=dict, blank=True, validators=[validate_identity_mapping]
+    )
     """{"email": {"paths": ["user.email"], "jmespath": "", "query_parameter": "uid"}, ...}; a missing key means the defaults."""
     duplicate_window_seconds = models.PositiveIntegerField(
         default=600, help_text="The same bytes again within this time count as a repeat. 0: never."

@@ -23,6 +23,7 @@ class Command(BaseCommand):
         choice = parser.add_mutually_exclusive_group()
         choice.add_argument("--web-only", action="store_true", help="start the web server only")
         choice.add_argument("--worker-only", action="store_true", help="start worker and beat only")
+        choice.add_argument("--beat-only", action="store_true", help="start beat only")
         parser.add_argument("--no-beat", action="store_true", help="no beat: another machine runs it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,13 +32,13 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"The database lacks {len(missing)} migrations: run `manage.py migrate` first.")
         connections.close_all()
-        if not options["worker_only"]:
+        if any(service.name == "web" for service in services):
             self.stdout.write(f"Listening on http://{options['host']}:{options['port']} (Ctrl-C ends everything)")
         Supervisor(services, directory=settings.BASE_DIR).run()
 
 
 def chosen_services(
-    *, host: str, port: int, web_only: bool, worker_only: bool, no_beat: bool, **options: Any
+    *, host: str, port: int, web_only: bool, worker_only: bool, beat_only: bool, no_beat: bool, **options: Any
 ) -> list[Service]:
     """
     Return the services that the options ask for.
@@ -45,12 +46,12 @@ def chosen_services(
     :raises CommandError: if the port is taken.
     """
     services = []
-    if not worker_only:
+    if not (worker_only or beat_only):
         if not processes.is_port_free(host, port):
             raise CommandError(f"Something else listens on {host}:{port}: choose another port with --port.")
         services.append(processes.web(host=host, port=port))
-    if not web_only:
+    if not (web_only or beat_only):
         services.append(processes.worker())
-        if not no_beat:
-            services.append(processes.beat())
+    if beat_only or not (web_only or no_beat):
+        services.append(processes.beat())
     return services

@@ -1,0 +1,5 @@
+"""Admin pages that are composed of several rooms."""
+
+from insightarc_crm.profiles import ProfileAdmin
+
+__all__ = ["ProfileAdmin"]

@@ -1,0 +1,43 @@
+"""Everything that is due, done in the foreground: what the workers do, without workers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from signals_app.emails import services as email_services
+from signals_app.facts import services as fact_services
+from signals_app.remarketing import services as remarketing_services
+from signals_app.shopper_signals import services as signal_services
+from signals_app.webhooks import pipeline
+
+BATCH = 500
+
+
+def process_due(*, clock: Callable[[], datetime]) -> dict[str, int]:
+    """
+    Process signals, facts, matches and mails until nothing is due any more, and count them.
+
+    `clock` is asked before each round, so that what became due meanwhile is done too.
+    """
+    counts: Counter[str] = Counter(signals=0, quarantined=0, matches=0, facts=0, mails=0, profiles=0)
+    while True:
+        now = clock()
+        batch = pipeline.process_batch(now=now, limit=BATCH)
+        fact_services.sequence()
+        facts = remarketing_services.follow_facts(now=now)
+        matches = remarketing_services.queue_due_matches(now=now, limit=BATCH)
+        mails = email_services.send_due(now=now, limit=BATCH)
+        profiles = signal_services.refresh_due_profiles(now=now, limit=BATCH)
+        done = {
+            "signals": batch.processed,
+            "quarantined": batch.quarantined,
+            "facts": facts,
+            "matches": matches.decided,
+            "mails": mails.handled,
+            "profiles": profiles,
+        }
+        counts.update(done)
+        if not any(done.values()):
+            return dict(counts)

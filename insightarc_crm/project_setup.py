@@ -1,0 +1,110 @@
+"""Setting up a store in one call: its Insightarc connection, an API key and, if wanted, the example automations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.db import transaction
+
+from signals_app.emails import gallery as email_gallery
+from signals_app.emails.models import SenderIdentity
+from signals_app.projects import services as project_services
+from signals_app.projects.constants import Scope
+from signals_app.projects.models import Project
+from signals_app.remarketing import gallery as rule_gallery
+from signals_app.webhooks import services as webhook_services
+from signals_app.webhooks.models import WebhookSource
+
+KEY_NAME = "Set up by command"
+PLACEHOLDER_ADDRESS = "Example Street 1, 12345 Example Town"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """How the example automations are to be installed; None keeps what the gallery says."""
+
+    wait_minutes: int | None = None
+    holdout_percent: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetUpProject:
+    project: Project
+    source: WebhookSource
+    webhook_path: str
+    webhook_url: str
+    secret: str | None
+    api_key: str | None
+    """The key in full, only when it was made just now."""
+
+
+@transaction.atomic
+def set_up_project(
+    *, slug: str, webhook_url: str, secret: str | None, examples: Examples | None, now: datetime
+) -> SetUpProject:
+    """
+    Create or update the store `slug` with one Insightarc connection registered at `webhook_url`.
+
+    The address is stored as given, with `{source_id}` replaced. Called again it keeps the connection, adds nothing
+    twice, and makes no second API key.
+    """
+    project = Project.objects.filter(slug=slug).first()
+    if project is None:
+        project = project_services.create_project(
+            slug=slug, name=slug.replace("-", " ").title(), shop_url=_shop_url(webhook_url)
+        )
+    source = project.webhook_sources.order_by("created_at").first()
+    if source is None:
+        source = webhook_services.create_source(project=project)
+    source.registered_urls = [webhook_url.replace("{source_id}", str(source.id))]
+    source.save(update_fields=["registered_urls", "updated_at"])
+    if secret is not None:
+        webhook_services.paste_secret(source=source, secret=secret, now=now)
+    if examples is not None:
+        install_examples(project=project, examples=examples, now=now)
+    newest_secret = source.secrets.order_by("-id").first()
+    return SetUpProject(
+        project=project,
+        source=source,
+        webhook_path=f"/webhooks/insightarc/{source.id}/",
+        webhook_url=source.registered_urls[0],
+        secret=newest_secret.secret if newest_secret else None,
+        api_key=_first_api_key(project),
+    )
+
+
+def install_examples(*, project: Project, examples: Examples, now: datetime) -> None:
+    """Add the example templates and automations, active, and a sender good enough for the local mailbox."""
+    SenderIdentity.objects.get_or_create(
+        project=project,
+        defaults={
+            "from_name": project.name,
+            "from_email": f"hello@{project.slug}.example",
+            "reply_to": f"service@{project.slug}.example",
+            "postal_address": f"{project.name}, {PLACEHOLDER_ADDRESS}",
+            "is_placeholder": True,
+        },
+    )
+    templates = email_gallery.install(project=project, now=now)
+    rule_gallery.install(
+        project=project,
+        templates=templates,
+        wait_minutes=examples.wait_minutes,
+        holdout=examples.holdout_percent,
+        activate=True,
+        now=now,
+    )
+
+
+def _first_api_key(project: Project) -> str | None:
+    if project.api_keys.filter(name=KEY_NAME).exists():
+        return None
+    return project_services.create_api_key(project=project, name=KEY_NAME, scopes=list(Scope.values))[1]
+
+
+def _shop_url(webhook_url: str) -> str:
+    """Guess the shop's address from the webhook's host until the owner says it: a link must lead somewhere."""
+    parts = urlsplit(webhook_url)
+    return f"{parts.scheme}://{parts.netloc}/"

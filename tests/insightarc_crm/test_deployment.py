@@ -1,0 +1,105 @@
+"""What is shipped for a server fits together: compose file, image, proxy, environment."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import load_command_class
+
+from insightarc_crm.management.commands.run import chosen_services
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+OURS = ("migrate", "web", "worker", "beat")
+ENVIRONMENT_EXAMPLE = (ROOT / ".env.example").read_text()
+DOCUMENTED = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", ENVIRONMENT_EXAMPLE, re.MULTILINE))
+
+
+class TestEnvironmentExample:
+    def test_lists_every_variable_that_the_settings_read(self):
+        settings = (ROOT / "insightarc_crm/settings.py").read_text()
+
+        assert set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', settings)) <= DOCUMENTED
+
+    def test_lists_every_variable_that_the_compose_file_reads(self):
+        read = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
+
+        assert read - {"VERSION"} <= DOCUMENTED
+
+    def test_says_a_word_about_each(self):
+        lines = ENVIRONMENT_EXAMPLE.splitlines()
+        named = [number for number, line in enumerate(lines) if re.match(r"^#?[A-Z][A-Z0-9_]+=", line)]
+
+        assert all(lines[number - 1].startswith("#") for number in named)
+
+
+class TestComposeFile:
+    def test_names_only_services_networks_and_volumes_that_it_defines(self):
+        for name, service in SERVICES.items():
+            assert set(service.get("depends_on", {})) <= set(SERVICES), name
+            assert service["networks"], name
+            assert set(service["networks"]) <= set(COMPOSE["networks"]), name
+            volumes = {volume.split(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")}
+            assert volumes <= set(COMPOSE["volumes"]), name
+
+    def test_waits_only_for_services_that_can_become_healthy(self):
+        for service in SERVICES.values():
+            for name, condition in service.get("depends_on", {}).items():
+                if condition["condition"] == "service_healthy":
+                    assert "test" in SERVICES[name]["healthcheck"]
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_runs_our_processes_without_privileges(self, name):
+        service = SERVICES[name]
+
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+    @pytest.mark.parametrize(("name", "expected"), [("web", ["web"]), ("worker", ["worker"]), ("beat", ["beat"])])
+    def test_starts_one_kind_of_process_in_each_container(self, name, expected):
+        python, script, command, *arguments = SERVICES[name]["command"]
+        parser = load_command_class("insightarc_crm", command).create_parser(script, command)
+        options = vars(parser.parse_args([*arguments, *(["--port", "0"] if name == "web" else [])]))
+
+        assert (python, script, command) == ("python", "manage.py", "run")
+        assert [service.name for service in chosen_services(**options)] == expected
+
+    def test_has_no_default_for_a_secret(self):
+        text = (ROOT / "docker-compose.yml").read_text()
+
+        for name in ("POSTGRES_PASSWORD", "SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "DOMAIN"):
+            uses = re.findall(rf"\$\{{{name}([^}}]*)\}}", text)
+            assert any(use.startswith(":?") for use in uses), name
+            assert not any(use.startswith(":-") for use in uses), name
+
+    def test_opens_no_port_but_the_proxys(self):
+        assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+
+    def test_keeps_database_and_broker_off_the_outside(self):
+        assert COMPOSE["networks"]["inside"]["internal"] is True
+        assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["inside"]
+
+
+class TestImage:
+    def test_runs_as_a_user_without_rights(self):
+        lines = (ROOT / "Dockerfile").read_text().splitlines()
+        last_user = [line for line in lines if line.startswith("USER ")][-1]
+
+        assert last_user == "USER crm"
+
+    def test_copies_only_what_the_context_lets_through(self):
+        let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+        copied = {
+            path
+            for line in (ROOT / "Dockerfile").read_text().splitlines()
+            if line.startswith("COPY ") and "--from" not in line
+            for path in line.split()[1:-1]
+        }
+
+        assert copied == let_through
+        assert all((ROOT / path).exists() for path in copied)
