@@ -8,12 +8,14 @@ probability that the shopper leaves next, events, loops, dead clicks with the sh
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+DEFAULT_SEED = 1
 AVERAGE_LOOPS = 1.2
 AVERAGE_DEAD_CLICKS = 0.3
 PAGES_REPORTED = 12
@@ -90,6 +92,10 @@ class Purchase:
     shopper: Shopper
     order_id: str
     products: tuple[ShopProduct, ...]
+
+    @property
+    def total(self) -> str:
+        return str(sum(Decimal(product.price) for product in self.products))
 
 
 Event = Posting | Purchase
@@ -174,6 +180,7 @@ class _Visit:
         self.pages.append(self._next_page(report))
         if self.plan == Scenario.HESITATING:
             self.loops += self.luck.randint(1, 2)
+            self.pages.append("Größe gewählt")
         if self.plan == Scenario.BROKEN_BUTTON and report >= 2:
             self.dead_clicks += 1
         return {
@@ -219,16 +226,32 @@ def _slug(category: str) -> str:
     return category.split(" > ")[-1].lower().replace(" ", "-")
 
 
-def default_shop(url: str, rows: Sequence[tuple[str, str, str, str]] = ()) -> Shop:
-    """Return a shop at `url` that sells `rows` of (slug, title, price, category), or a handful of things."""
-    wares = rows or (
+def default_shop(url: str) -> Shop:
+    """Return the outdoor shop that the demo store's product feed describes, at `url`."""
+    wares = (
         ("storm-shell-jacket", "Storm Shell Jacket", "149.00", "Jackets"),
+        ("alpine-down-jacket", "Alpine Down Jacket", "229.00", "Jackets"),
         ("merino-fleece", "Merino Fleece", "119.00", "Jackets"),
         ("ridge-hiking-boots", "Ridge Hiking Boots", "199.00", "Boots"),
         ("winter-boots", "Winter Boots", "139.00", "Boots"),
+        ("trail-runner-shoes", "Trail Runner Shoes", "129.00", "Running"),
+        ("summit-backpack-45l", "Summit Backpack 45 l", "159.00", "Backpacks"),
+        ("city-daypack-20l", "City Daypack 20 l", "79.00", "Backpacks"),
         ("two-person-tent", "Two-Person Tent", "299.00", "Tents"),
+        ("family-tent", "Family Tent", "599.00", "Tents"),
         ("down-sleeping-bag", "Down Sleeping Bag", "259.00", "Sleeping"),
+        ("sleeping-mat", "Sleeping Mat", "89.00", "Sleeping"),
         ("cafe-hammock", "Hammock “Café”", "69.00", "Sleeping"),
+        ("gas-stove", "Gas Stove", "54.90", "Kitchen"),
+        ("thermo-mug", "Thermo Mug", "24.90", "Kitchen"),
+        ("steel-bottle-1l", "Steel Bottle 1 l", "34.90", "Kitchen"),
+        ("wool-beanie", "Wool Beanie", "29.90", "Winter"),
         ("wool-scarf", "Wool Scarf", "39.90", "Winter"),
+        ("touch-gloves", "Touch Gloves", "24.90", "Winter"),
+        ("merino-socks", "Merino Socks", "26.90", "Socks"),
+        ("carbon-poles", "Carbon Poles", "119.00", "Poles"),
+        ("headlamp-400", "Headlamp 400", "49.90", "Light"),
+        ("trekking-trousers", "Trekking Trousers", "99.00", "Trousers"),
+        ("glacier-sunglasses", "Glacier Sunglasses", "89.00", "Sun"),
     )
     return Shop(url.rstrip("/"), tuple(ShopProduct(f"/products/{slug}", *rest) for slug, *rest in wares))
