@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django import forms
 
-from signals_app.core.admin import NumberInput, Select
+from signals_app.core.admin import NumberInput, Select, TextInput
+from signals_app.customers.constants import MAX_IDENTIFIER_LENGTH
+from signals_app.customers.models import Customer
+from signals_app.projects.models import Project
+from signals_app.remarketing import services
 from signals_app.remarketing.constants import EntryEvent, RuleAction
 from signals_app.remarketing.models import RemarketingRule, RuleVariant
 from signals_app.segments.fields import Scope
@@ -88,6 +94,11 @@ class RuleForm(RuleModelForm):
     max_age_minutes = DurationField(
         label="Too late after", min_value=1, help_text="Counted from the last signal. Later, no mail is sent at all."
     )
+    next_day_hour = hour_field(
+        "Not before the next day at",
+        empty="only the wait counts",
+        help_text="Waits for this hour of the day after the last signal as well.",
+    )
     send_from_hour = hour_field("Send from", help_text="In the shopper's time zone, else the store's.")
     send_until_hour = hour_field("Send until", last=24)
 
@@ -100,6 +111,7 @@ class RuleForm(RuleModelForm):
             "trigger",
             "audience",
             "wait_minutes",
+            "next_day_hour",
             "send_from_hour",
             "send_until_hour",
             "respects_quiet_hours",
@@ -122,15 +134,12 @@ class RuleForm(RuleModelForm):
         entry = self.data.get(self.add_prefix("entry_event")) if self.is_bound else self.initial.get("entry_event")
         return Scope.ORDER if (entry or self.instance.entry_event) == EntryEvent.ORDER else Scope.SIGNAL
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        wait, too_late = cleaned.get("wait_minutes"), cleaned.get("max_age_minutes")
-        if wait is not None and too_late is not None and too_late <= wait:
-            self.add_error("max_age_minutes", "This must be longer than the wait, or no mail would ever be sent.")
-        start, end = cleaned.get("send_from_hour"), cleaned.get("send_until_hour")
-        if start is not None and start == end:
-            self.add_error("send_until_hour", "The send window is empty: choose another hour.")
-        return cleaned
+    def full_clean(self) -> None:
+        super().full_clean()
+        if not self.is_bound or self.errors:
+            return
+        for error in services.check_rule(self.instance):
+            self.add_error(error.field if error.field in self.fields else None, error.message)
 
 
 class VariantFormSet(InlineFormSet):
@@ -152,3 +161,36 @@ class VariantFormSet(InlineFormSet):
             raise forms.ValidationError(
                 "Choose a template for at least one variation, or set the action to “Measure only”."
             )
+
+
+class ExplainForm(forms.Form):
+    """Which profile and which automation to explain; both of one store."""
+
+    profile = forms.CharField(
+        max_length=MAX_IDENTIFIER_LENGTH,
+        widget=TextInput(),
+        label="Profile",
+        help_text="An e-mail address, customer ID, visitor ID, or the profile's own ID.",
+    )
+    rule = forms.ModelChoiceField(
+        RemarketingRule.objects.none(), widget=Select(), label="Automation", empty_label="Choose an automation"
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.project = project
+        self.fields["rule"].queryset = RemarketingRule.objects.filter(project=project)  # type: ignore[attr-defined]
+
+    def clean_profile(self) -> Customer:
+        said = self.cleaned_data["profile"].strip()
+        profiles = Customer.objects.filter(project=self.project)
+        found = (
+            profiles.filter(identifiers__value__in={said, said.lower()}).order_by("-last_seen_at").first()
+            or profiles.filter(email=said.lower()).first()
+        )
+        if found is None:
+            with contextlib.suppress(ValueError):
+                found = profiles.filter(pk=UUID(said)).first()
+        if found is None:
+            raise forms.ValidationError("This store knows nobody by this ID.")
+        return found

@@ -31,7 +31,7 @@ def _order(name: str, label: str, kind: FieldType, help_text: str = "", **more: 
 
 
 SIGNAL_FIELDS = (
-    _signal("drop_proba", "Exit likelihood", NUMBER, LEAVING, "0 to 1: how likely the shopper is to leave next."),
+    _signal("drop_proba", "Exit likelihood", NUMBER, LEAVING, "How likely the shopper is to leave next.", unit="%"),
     _signal("intent_score", "Intent score", NUMBER, LEAVING, "0 to 100, with this signal counted in.", unit="of 100"),
     _signal("stage", "Stage", CHOICE, LEAVING, choices=tuple(Stage.choices)),
     _signal("num_events", "Events", NUMBER, VISIT, "What the shopper did in this visit so far."),

@@ -59,7 +59,11 @@ def rule_in_words(rule: RemarketingRule, variants: Sequence[RuleVariant]) -> str
 
 def _wait_in_words(rule: RemarketingRule) -> str:
     after = "the order" if rule.entry_event == EntryEvent.ORDER else "the last signal"
-    return f"wait {minutes_in_words(rule.wait_minutes)} after {after}, then " if rule.wait_minutes else "at once "
+    until = "" if rule.next_day_hour is None else f"until {rule.next_day_hour}:00 of the next day"
+    if not rule.wait_minutes:
+        return f"wait {until}, then " if until else "at once "
+    wait = f"wait {minutes_in_words(rule.wait_minutes)} after {after}"
+    return f"{wait}, and {until}, then " if until else f"{wait}, then "
 
 
 def _action_in_words(rule: RemarketingRule, variants: Sequence[RuleVariant]) -> str:
