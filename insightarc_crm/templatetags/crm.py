@@ -11,6 +11,7 @@ from signals_app.core import display
 from signals_app.customers.models import Customer
 from signals_app.remarketing.models import RemarketingRule
 from signals_app.shopper_signals.models import IntentProfile
+from signals_app.webhooks.constants import MAPPED
 
 register = template.Library()
 
@@ -47,3 +48,19 @@ def explain_link(automation: RemarketingRule, customer: Customer) -> str:
         return f"{reverse('admin:remarketing_remarketingrule_explain', args=[automation.pk])}?customer={customer.pk}"
     except NoReverseMatch:
         return reverse("admin:index")
+
+
+@register.simple_tag
+def share_bar(share: float) -> SafeString:
+    return display.bar(share)
+
+
+@register.simple_tag
+def part(count: int, whole: int) -> str:
+    """Return a number with the share that it is: 12 (40%)."""
+    return f"{count:,} ({count / whole:.0%})" if whole else f"{count:,}"
+
+
+@register.simple_tag
+def mapped_label(name: str) -> str:
+    return MAPPED.get(name, name)

@@ -23,3 +23,13 @@ class InboxState(TextChoices):
 class RejectionReason(TextChoices):
     NO_SECRET = "NO_SECRET", "Came before the secret was pasted"
     BAD_SIGNATURE = "BAD_SIGNATURE", "The signature does not match"
+
+
+MAPPED = {
+    "external_id": "Customer ID",
+    "email": "E-mail",
+    "anonymous_id": "Visitor ID",
+    "session_id": "Session ID",
+    "occurred_at": "Time of the signal",
+}
+"""What a source's identity mapping looks for, in words."""

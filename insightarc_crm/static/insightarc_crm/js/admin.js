@@ -22,3 +22,9 @@ document.addEventListener("click", async (event) => {
   }
   window.setTimeout(() => { button.textContent = label; }, 2000);
 });
+
+// Buttons that ask first: <button data-confirm="Really?">. Without JavaScript they simply act.
+document.addEventListener("submit", (event) => {
+  const question = event.submitter && event.submitter.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
