@@ -8,6 +8,7 @@ from signals_app.shopper_signals.services.profiles import (
     refold_outdated,
     refresh_due_profiles,
 )
+from signals_app.shopper_signals.services.recalling import recall_signals
 from signals_app.shopper_signals.services.recording import NewSignal, RecordedSignal, record_signals
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "RecordedSignal",
     "follow_orders",
     "merge_profiles",
+    "recall_signals",
     "record_signals",
     "refold",
     "refold_outdated",

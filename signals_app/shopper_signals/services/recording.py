@@ -70,7 +70,7 @@ class RecordedSignal:
 
 
 @dataclass(slots=True)
-class _Folded:
+class Folded:
     """What a batch came to, for the values of its signals."""
 
     states: dict[uuid.UUID, IntentState]
@@ -97,7 +97,7 @@ def record_signals(*, project: Project, signals: Sequence[NewSignal], now: datet
     read = pages.read_pages(project=project, events={row.pk: row.relevant_events for row in rows})
     folded = _fold(project, rows, customer_of, read, now)
     return [
-        RecordedSignal(row, customer_id, _values(row, customer_id, read[row.pk], folded))
+        RecordedSignal(row, customer_id, values_of(row, customer_id, read[row.pk], folded))
         for row in rows
         for customer_id in [customer_of.get(row.identifier_id) if row.identifier_id else None]
     ]
@@ -171,7 +171,7 @@ def _fold(
     customer_of: Mapping[int, uuid.UUID],
     read: Mapping[uuid.UUID, PagesRead],
     now: datetime,
-) -> _Folded:
+) -> Folded:
     by_customer: dict[uuid.UUID, list[ShopperSignal]] = {}
     for row in rows:
         if row.identifier_id:
@@ -194,7 +194,7 @@ def _fold(
     assessments = profiles.save_states(project=project, states=states, usual=usual, now=now) if states else {}
     gathering.save()
     baselines.add_to_days(project=project, days=days)
-    return _Folded(states, assessments, _interested(states, gathering), baseline, usual)
+    return Folded(states, assessments, _interested(states, gathering), baseline, usual)
 
 
 def _by_day(rows: Sequence[ShopperSignal]) -> dict[date, Baseline]:
@@ -214,7 +214,7 @@ def _interested(states: Mapping[uuid.UUID, IntentState], gathering: InterestGath
     return found
 
 
-def _values(row: ShopperSignal, customer_id: uuid.UUID | None, read: PagesRead, folded: _Folded) -> dict[str, Any]:
+def values_of(row: ShopperSignal, customer_id: uuid.UUID | None, read: PagesRead, folded: Folded) -> dict[str, Any]:
     """Return the fields of scope "signal"; None is unknown, and makes every comparison false."""
     usual_loops = row.avg_loops if row.avg_loops is not None else folded.usual.loops
     usual_dead = row.avg_broken_buttons if row.avg_broken_buttons is not None else folded.usual.broken_buttons
