@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,13 +33,12 @@ from signals_app.customers.constants import Channel, OrderState, Topic
 from signals_app.customers.models import Consent, Order
 from signals_app.segments import fields
 from signals_app.segments.fields import Field, FieldType, Scope
+from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.constants import InterestKind, Stage
 from signals_app.shopper_signals.models import Interest
+from signals_app.shopper_signals.services.interest_rows import FADED
 
 WHO, INTENT, ORDERS, CONSENT = "Profile", "Buying intent", "Orders", "Consent"
-
-INTEREST_FLOOR = 0.1
-"""Below this decayed weight an interest no longer counts as one in conditions."""
 
 
 def text_expression(path: str) -> Combinable:
@@ -112,14 +111,13 @@ def _consent_field(topic: Topic) -> Field:
 
 def interests_at(now: datetime) -> QuerySet[Interest]:
     """
-    Return the interests whose decayed weight is still at least `INTEREST_FLOOR` at `now`.
+    Return the interests that have not faded at `now`, each customer's strongest first.
 
-    A weight is stored as L = log2(sum of w * 2^(t/h)), t in hours since 1970, so "weight now >= x" is
-    "L >= now/h + log2 x", asked in the database, where the store's half-life h stands.
+    A weight is stored as the L of `shopper_signals.decay`, so "weight now >= x" is "L >= t/h + log2 x", asked in the
+    database, where the half-life h of each profile stands.
     """
-    hours = now.astimezone(UTC).timestamp() / 3600
-    half_life = Cast(F("customer__project__intent_half_life_hours"), FloatField())
-    floor = Value(hours, output_field=FloatField()) / half_life + Value(math.log2(INTEREST_FLOOR))
+    half_life = Cast(F("customer__intent_profile__half_life_hours"), FloatField())
+    floor = Value(decay.hours(now), output_field=FloatField()) / half_life + Value(math.log2(FADED))
     return Interest.objects.filter(weight_log2__gte=floor).order_by("-weight_log2", "pk")
 
 

@@ -76,7 +76,7 @@ def make_customer(project: Project, chance: random.Random, number: int) -> None:
     hours = NOW.timestamp() / 3600
     for kind in InterestKind.values:
         for name in chance.sample(NAMES, chance.randint(0, 2)):
-            weight_log2 = hours / project.intent_half_life_hours + chance.choice([-30.0, -3.4, -3.2, 0.0, 5.0])
+            weight_log2 = hours / project.intent_half_life_hours + chance.choice([-30.0, -10.1, -9.9, 0.0, 5.0])
             Interest.objects.create(
                 customer=customer, kind=kind, name=name, weight_log2=weight_log2, last_seen_at=some_moment(chance)
             )
