@@ -1,0 +1,163 @@
+"""What an order changes: waiting matches of its shopper are let go, and automations that begin with an order start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from signals_app.core.exceptions import TransientError
+from signals_app.customers import services as customer_services
+from signals_app.customers.models import Customer, Order
+from signals_app.facts import services as fact_services
+from signals_app.facts.constants import FactKind
+from signals_app.facts.models import Fact
+from signals_app.projects.models import Project
+from signals_app.remarketing.constants import EntryEvent, MatchState, Reason
+from signals_app.remarketing.decision import Decision, Outcome, RuleSpec, decide
+from signals_app.remarketing.models import RuleMatch
+from signals_app.remarketing.services import rules as rule_services
+from signals_app.remarketing.services.counters import CounterKey, Counts, add_counts
+from signals_app.remarketing.services.planning import as_json
+from signals_app.remarketing.services.queueing import apply_decision, decide_due
+from signals_app.remarketing.services.situations import is_void, trigger_situations
+from signals_app.remarketing.signal_fields import order_values
+from signals_app.segments import conditions
+
+READER = "remarketing"
+ORDERS_AT_ONCE = 50
+"""Orders handled in one transaction: on SQLite nobody else writes meanwhile."""
+
+
+class ShopperMoved(TransientError):
+    """While orders were followed, one of their shoppers was joined to another profile."""
+
+
+def follow_facts(*, now: datetime, limit: int = 100) -> int:
+    """
+    Read on in the facts, up to `limit` of them, and return how many were read.
+
+    An order lets go of what waits for its shopper, and starts the automations that begin with an order. The place in
+    the facts moves on only after the work is committed, and doing an order again changes nothing more.
+    """
+    fact_services.sequence()
+    facts = fact_services.read_facts(reader=READER, kinds=[FactKind.ORDER_RECORDED], limit=limit)
+    for fact in facts:
+        _follow(fact, now)
+        if fact.position is not None:
+            fact_services.advance(reader=READER, position=fact.position)
+    return len(facts)
+
+
+def _follow(fact: Fact, now: datetime) -> None:
+    for start in range(0, len(fact.subject_ids), ORDERS_AT_ONCE):
+        with transaction.atomic():
+            _follow_orders(fact.project, fact.subject_ids[start : start + ORDERS_AT_ONCE], now)
+
+
+def _follow_orders(project: Project, order_ids: Iterable[str], now: datetime) -> None:
+    rows = Order.objects.filter(pk__in=list(order_ids), project=project)
+    customers = customer_services.lock_customers(rows.values_list("identifier__customer", flat=True))
+    orders = list(rows.select_related("identifier").order_by("placed_at", "pk"))
+    if any(order.identifier.customer_id not in customers for order in orders):
+        # Joined to another profile between the two reads: the fact stays unread and is followed again in a moment.
+        raise ShopperMoved(f"a shopper of {len(orders)} orders was joined to another profile meanwhile")
+    counts = Counts()
+    _let_go(project, customers, counts, now)
+    _start(project, orders, customers, counts, now)
+    add_counts(counts, now=now)
+
+
+# --- Letting go -----------------------------------------------------------------------------------------------------
+
+
+def _let_go(project: Project, customers: Mapping[UUID, Customer], counts: Counts, now: datetime) -> None:
+    waiting = RuleMatch.objects.filter(
+        project=project, identifier__customer__in=list(customers), state=MatchState.PLANNED
+    ).select_related("rule", "project", "order", "identifier")
+    ended = []
+    for match in waiting.order_by("pk"):
+        decision = decide_due(match, customers[match.identifier.customer_id], now)
+        if decision.reason in (Reason.SKIPPED_ORDERED, Reason.SKIPPED_REFUNDED):
+            apply_decision(match, decision, now=now)
+            counts[CounterKey(match.rule_id, match.rule.version, decision.reason)] += 1
+            ended.append(str(match.pk))
+    fact_services.record(project=project, kind=FactKind.MATCH_DECIDED, subject_ids=ended)
+
+
+# --- Starting -------------------------------------------------------------------------------------------------------
+
+
+def _start(
+    project: Project, orders: list[Order], customers: Mapping[UUID, Customer], counts: Counts, now: datetime
+) -> None:
+    specs = rule_services.active_specs(project=project, entry_event=EntryEvent.ORDER)
+    if not specs:
+        return
+    keys = [_entry_key(order) for order in orders]
+    begun = set(
+        RuleMatch.objects.filter(rule__in=[spec.id for spec in specs], entry_key__in=keys).values_list(
+            "rule", "entry_key"
+        )
+    )
+    matches = []
+    for order in _with_history(orders):
+        fresh = [spec for spec in specs if (spec.id, _entry_key(order)) not in begun]
+        for spec, decision, match in _decide_order(project, order, fresh, customers, now):
+            counts[CounterKey(spec.id, spec.version, decision.reason)] += 1
+            if decision.outcome is Outcome.PLAN:
+                matches.append(match)
+    RuleMatch.objects.bulk_create(matches, ignore_conflicts=True)
+
+
+def _with_history(orders: list[Order]) -> list[Order]:
+    """Return the orders with `has_earlier_order` on each: whether its shopper had ordered before."""
+    earlier = Order.objects.filter(
+        identifier__customer=OuterRef("identifier__customer"), placed_at__lt=OuterRef("placed_at")
+    )
+    rows = Order.objects.filter(pk__in=[order.pk for order in orders]).annotate(has_earlier_order=Exists(earlier))
+    return list(rows.select_related("identifier").order_by("placed_at", "pk"))
+
+
+def _decide_order(
+    project: Project, order: Order, specs: list[RuleSpec], customers: Mapping[UUID, Customer], now: datetime
+) -> list[tuple[RuleSpec, Decision, RuleMatch]]:
+    customer_id = order.identifier.customer_id
+    values = order_values(order, has_earlier_order=getattr(order, "has_earlier_order", False))
+    holding = [spec for spec in specs if conditions.holds(spec.trigger, values, now=now)]
+    void = [(customer_id, spec.id) for spec in holding] if is_void(order) else []
+    situations = trigger_situations(
+        project=project,
+        customers=customers,
+        specs=holding,
+        triggered={(customer_id, spec.id): (values, order.placed_at) for spec in holding},
+        void_orders=void,
+        now=now,
+    )
+    decided = []
+    for spec in holding:
+        situation = situations[customer_id, spec.id]
+        decision = decide(spec, situation, now)
+        match = RuleMatch(
+            project=project,
+            rule_id=spec.id,
+            rule_version=spec.version,
+            identifier_id=order.identifier_id,
+            order=order,
+            entry_key=_entry_key(order),
+            arm=situation.arm,
+            triggered_at=order.placed_at,
+            due_at=decision.due_at,
+            created_at=now,
+            values=as_json(values),
+            gates=[gate.as_json() for gate in decision.gates],
+        )
+        decided.append((spec, decision, match))
+    return decided
+
+
+def _entry_key(order: Order) -> str:
+    return f"order:{order.pk}"

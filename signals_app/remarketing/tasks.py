@@ -1,0 +1,20 @@
+"""Wake-up calls: each looks for its due rows and is safe to run at any time, any number of times."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from signals_app.remarketing import services
+
+
+@shared_task
+def queue_due_matches(**kwargs: object) -> None:
+    """Decide what is due and queue the mails that may go."""
+    services.queue_due_matches(now=timezone.now())
+
+
+@shared_task
+def follow_facts(**kwargs: object) -> None:
+    """Read on in the facts: orders let go of what waits, and start what begins with them."""
+    services.follow_facts(now=timezone.now())
