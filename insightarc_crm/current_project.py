@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from signals_app.projects.constants import Role
@@ -34,6 +36,9 @@ class CurrentProjectMiddleware:
             project = choose_project(request)
             request.project = project  # type: ignore[attr-defined]
             request.user.role = role_in(request, project)  # type: ignore[attr-defined]
+            if project is not None:
+                with timezone.override(ZoneInfo(project.time_zone)):  # a marketer reads the store's clock
+                    return self.get_response(request)
         return self.get_response(request)
 
 

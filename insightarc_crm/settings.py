@@ -314,6 +314,7 @@ SPECTACULAR_SETTINGS = {
 
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
+FORMAT_MODULE_PATH = ["insightarc_crm.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -45,7 +45,7 @@ class ProductAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Product]):
 
     @display(description="Picture")
     def picture(self, obj: Product) -> str:
-        return picture(obj.image_url, obj.title)
+        return picture(obj.image_url)
 
     @display(description="Picture")
     def large_picture(self, obj: Product) -> str:

@@ -26,7 +26,7 @@ from unfold.sites import UnfoldAdminSite
 
 from signals_app.core.changelist import QuickChangeList
 from signals_app.core.pagination import BoundedPaginator
-from signals_app.core.scoping import ScopedChoices, ScopedRelatedFilter, project_form, project_path, scope
+from signals_app.core.scoping import ScopedChoices, ScopedFieldChoices, project_form, project_path, scope
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite as BaseAdminSite
@@ -100,6 +100,8 @@ DropdownFilter: Any = filters.DropdownFilter
 NumberRangeFilter: Any = filters.RangeNumericFilter
 TextFilter: Any = filters.TextFilter
 
+RelatedFilter: Any = filters.RelatedDropdownFilter
+
 # Widgets for forms of our own.
 CheckboxSelectMultiple: Any = widgets.UnfoldAdminCheckboxSelectMultipleWidget
 DateTimeInput: Any = widgets.UnfoldAdminSplitDateTimeWidget
@@ -128,6 +130,10 @@ def action(
         description=description, permissions=permissions, url_path=url_path, icon=icon, variant=variant, attrs=attrs
     )
     return decorator
+
+
+class ScopedRelatedFilter(ScopedFieldChoices, RelatedFilter):  # type: ignore[misc]
+    """A filter by a related row of the current store."""
 
 
 class ModelAdmin(ThemedModelAdmin[M]):
@@ -186,6 +192,17 @@ class ReadOnlyAdmin:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        # Nobody changes it, so there is no history to offer.
+        context = {"show_history": False} | (extra_context or {})
+        return super().changeform_view(request, object_id, form_url, context)  # type: ignore[misc]
 
 
 class ProjectScopedAdmin(ScopedChoices, ModelAdmin[M]):

@@ -69,16 +69,13 @@ def _related(db_field: RelatedField[Any, Any]) -> type[models.Model]:
     return model
 
 
-class ScopedRelatedFilter(admin.RelatedFieldListFilter):
-    """A filter by a related row that lists the rows of the current store only."""
-
-    template = "unfold/filters/filters_options.html"
+class ScopedFieldChoices:
+    """Mixed into filters by a related row: they list the rows of the current store only."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        ordering = self.field_admin_ordering(field, request, model_admin)
-        path = project_path(_related(field))
+        ordering = self.field_admin_ordering(field, request, model_admin)  # type: ignore[attr-defined]
         project = getattr(request, "project", None)
-        own = {path: project.pk if project else None}
+        own = {project_path(_related(field)): project.pk if project else None}
         return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=own)
 
 

@@ -33,7 +33,6 @@ class ShopperSignalAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ShopperSignal]):
         "received",
         "shopper",
         "exit_likelihood",
-        "time_spent",
         "num_events",
         "back_and_forth",
         "dead_clicks",
@@ -141,4 +140,6 @@ def _names(signal: ShopperSignal) -> list[str]:
 def _with_usual(value: int | None, usual: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value}" if usual is None else f"{value} (usually {usual:.1f})"
+    if usual is None:
+        return str(value)
+    return format_html('{}<span class="crm-quiet crm-block">usually {}</span>', value, f"{usual:.1f}")

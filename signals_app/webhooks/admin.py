@@ -51,7 +51,10 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
         if not may_edit:
             return ((None, {"fields": ("name", "address")}),)
         settings = ("Settings", {"fields": ("name", "registered_urls", "duplicate_window_seconds")})
-        return (settings, *(_mapping_fieldset(name, label) for name, label in MAPPED.items()))
+        identity = [
+            row for name in MAPPED for row in (f"{name}_paths", (f"{name}_jmespath", f"{name}_query_parameter"))
+        ]
+        return (settings, ("Where the identity stands", {"fields": identity, "classes": ("collapse",)}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: WebhookSource | None = None) -> Any:
         return () if self.has_change_permission(request, obj) else ("address",)
@@ -216,7 +219,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     """Every signed request, byte for byte as it came."""
 
     project_path = "source__project"
-    list_display = ("received", "outcome", "size", "repeats", "delivery_id")
+    list_display = ("received", "outcome", "size", "repeats", "shown_id")
     list_display_links = ("received",)
     list_filter = (("verdict", ChoicesFilter), ("received_at", DateTimeRangeFilter), "source")
     list_select_related = ("inbox_item",)
@@ -224,7 +227,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     search_help_text = "ID of a signal, as the API and the answer to Insightarc give it"
     ordering = ("-received_at", "-id")
     fieldsets = (
-        (None, {"fields": ("received_at", "outcome", "reason", "signal", "source", "delivery_id")}),
+        (None, {"fields": ("received_at", "outcome", "reason", "signal", "source", "shown_id")}),
         ("As it came", {"fields": ("size_exact", "content_type", "raw")}),
     )
     actions_detail = ("replay",)
@@ -275,7 +278,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
         return badge(f"{count:,} more", "info") if count else "–"
 
     @display(description="ID")
-    def delivery_id(self, obj: WebhookDelivery) -> str:
+    def shown_id(self, obj: WebhookDelivery) -> str:
         return str(obj.pk)
 
     @display(description="What is wrong")
@@ -315,7 +318,7 @@ class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
     """Signed requests that could not be processed: nothing is lost, each can be replayed after the fix."""
 
     project_path = "source__project"
-    list_display = ("received", "error", "attempts", "delivery_id")
+    list_display = ("received", "error", "attempts", "shown_id")
     list_display_links = ("received",)
     list_filter = ("source",)
     list_select_related = ("delivery",)
@@ -346,7 +349,7 @@ class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
         return ago(obj.delivery.received_at)
 
     @display(description="ID")
-    def delivery_id(self, obj: InboxItem) -> str:
+    def shown_id(self, obj: InboxItem) -> str:
         return str(obj.pk)
 
     @display(description="Incoming log")
@@ -396,8 +399,3 @@ def raw_body(body: bytes) -> str:
 
 def _page(source: WebhookSource) -> str:
     return reverse("admin:webhooks_webhooksource_change", args=[source.pk])
-
-
-def _mapping_fieldset(name: str, label: str) -> tuple[str, dict[str, Any]]:
-    fields = (f"{name}_paths", (f"{name}_jmespath", f"{name}_query_parameter"))
-    return (f"Where the identity stands: {label}", {"fields": fields, "classes": ("collapse",)})
