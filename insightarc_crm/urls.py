@@ -10,4 +10,5 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
     path("", include("signals_app.webhooks.urls")),
+    path("", include("signals_app.emails.urls")),
 ]

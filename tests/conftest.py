@@ -33,6 +33,12 @@ def _no_wake_ups(settings: Any) -> None:
     settings.PUBLISH_WAKE_UPS = False
 
 
+@pytest.fixture(autouse=True)
+def _local_mailbox(settings: Any) -> None:
+    """Django's test runner swaps the mail backend; ours is the one that the program ships with."""
+    settings.EMAIL_BACKEND = "signals_app.emails.mailbox.LocalMailboxBackend"
+
+
 @pytest.fixture
 def project(db: None) -> Project:
     return Project.objects.create(

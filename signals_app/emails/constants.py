@@ -46,3 +46,10 @@ class SkipReason(TextChoices):
     UNKNOWN_NO_ANSWER = "UNKNOWN_NO_ANSWER", "The mail service did not answer"
     WAITING_RETRY = "WAITING_RETRY", "The mail service could not take it yet"
     WAITING_ACCOUNT = "WAITING_ACCOUNT", "The mail service refuses our account or settings"
+
+
+def reason_words(reason: str) -> str:
+    """Return a stored reason as people read it, also one that a room above has given."""
+    known = dict(SkipReason.choices)
+    bare = reason.removeprefix("SKIPPED_").removeprefix("POSTPONED_").replace("_", " ")
+    return known.get(reason, bare.capitalize())

@@ -35,7 +35,7 @@ MAX_RETRY_AFTER = timedelta(hours=24)
 class Outcome:
     """What became of one attempt; `is_our_account` means that no other mail would fare better."""
 
-    state: MessageState
+    state: str
     reason: str = ""
     detail: str = ""
     esp_message_id: str = ""

@@ -1,9 +1,16 @@
 """What other rooms may ask of mails: queue, send, count, suppress, preview."""
 
 from signals_app.emails.services.outbox import count_mails, queue_message
+from signals_app.emails.services.previews import mail_preview_html, preview, send_test
+from signals_app.emails.services.recovery import recover_interrupted
+from signals_app.emails.services.sending import SendReport, send_due, send_message
 from signals_app.emails.services.suppression import (
+    Subscription,
+    anonymise_suppressions,
     is_suppressed,
+    subscription_of,
     suppress,
+    undo_token,
     undo_unsubscribe,
     unsubscribe,
     unsubscribe_token,
@@ -12,12 +19,23 @@ from signals_app.emails.services.suppression import (
 from signals_app.emails.services.templates import save_template, template_problems
 
 __all__ = [
+    "SendReport",
+    "Subscription",
+    "anonymise_suppressions",
     "count_mails",
     "is_suppressed",
+    "mail_preview_html",
+    "preview",
     "queue_message",
+    "recover_interrupted",
     "save_template",
+    "send_due",
+    "send_message",
+    "send_test",
+    "subscription_of",
     "suppress",
     "template_problems",
+    "undo_token",
     "undo_unsubscribe",
     "unsubscribe",
     "unsubscribe_token",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Identifier
 from signals_app.emails.constants import SuppressionReason
+from signals_app.emails.exceptions import UnknownToken
 from signals_app.emails.models import EmailMessage, Suppression
 from signals_app.projects.models import Project
 
@@ -23,10 +25,6 @@ UNDO_FOR = timedelta(hours=1)
 _SALT = "signals_app.emails.unsubscribe"
 _UNDO_SALT = "signals_app.emails.undo"
 _SOURCE = "unsubscribe page"
-
-
-class UnknownToken(Exception):
-    """The link was not made here, or its mail is gone."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,19 @@ def address_hash(*, project: Project, email: str) -> str:
     """Return what stands for an erased person's address in the suppression list."""
     value = f"{project.pk}:{_normalised(email)}"
     return "erased:" + salted_hmac("signals_app.emails.suppression", value, algorithm="sha256").hexdigest()
+
+
+def anonymise_suppressions(*, project: Project, emails: Iterable[str]) -> int:
+    """Put hashes in the place of the addresses of somebody who is erased, and return how many there were."""
+    count = 0
+    for email in emails:
+        address, hashed = _normalised(email), address_hash(project=project, email=email)
+        if Suppression.objects.filter(project=project, email=hashed).exists():
+            deleted, _ = Suppression.objects.filter(project=project, email=address).delete()
+            count += deleted
+        else:
+            count += Suppression.objects.filter(project=project, email=address).update(email=hashed)
+    return count
 
 
 def _normalised(email: str) -> str:
