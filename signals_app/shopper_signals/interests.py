@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from signals_app.catalog import matching
 from signals_app.catalog.matching import Page, PageKind
@@ -27,12 +27,14 @@ InterestKey = tuple[str, str]
 """(kind, name)"""
 
 
-@dataclass(frozen=True, slots=True)
-class ProductFacts:
+class ProductFacts(Protocol):
     """What interests need of a product of the catalogue."""
 
-    category: str
-    brand: str
+    @property
+    def category(self) -> str: ...
+
+    @property
+    def brand(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,9 @@ def read(pages: Sequence[Page], catalogue: Mapping[str, ProductFacts]) -> PagesR
         elif page.kind is PageKind.SEARCH:
             _add(weights, InterestKind.SEARCH, page.key)
     visited_cart = any(page.kind in (PageKind.CART, PageKind.CHECKOUT) for page in pages)
-    strongest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MOST_INTERESTS]
-    return PagesRead(views, visited_cart, {key: min(weight, MOST_WEIGHT) for key, weight in strongest})
+    if len(weights) > MOST_INTERESTS:
+        weights = dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MOST_INTERESTS])
+    return PagesRead(views, visited_cart, {key: min(weight, MOST_WEIGHT) for key, weight in weights.items()})
 
 
 def _may_be_product(page: Page) -> bool:

@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.constants import Stage
@@ -62,7 +62,7 @@ DEAD_CLICKS_SHARE, LOOPS_SHARE = 0.12, 0.08
 HALF_EVENTS, HALF_VIEWS = 8.0, 3.0
 PERFORMANCE_UNTIL_KNOWN = 1.0
 
-_REVIEW_STEPS = 12
+_REVIEW_STEPS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,93 +85,50 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What a state means at one moment. The points of the contributions add up to the score."""
+    """
+    What a state means at one moment. The points of the contributions add up to the score.
+
+    `review_at` is when the score will have changed noticeably, or the stage at all; None if neither ever will.
+    """
 
     score: float
     stage: Stage
     contributions: tuple[Contribution, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Fixed:
-    """What does not change while time passes: ratios of quantities that fade alike. None: not known."""
-
-    mean_drop: float | None
-    loops_ratio: float | None
-    dead_click_ratio: float | None
-    dead_click_excess: float | None
-    loops_loss: float
-    dead_click_loss: float
-    """Shares of what was gained that are lost again."""
-    usual_performance: float
+    review_at: datetime | None
 
 
 def assess(state: IntentState, *, usual: Usual, last_ordered_at: datetime | None, now: datetime) -> Assessment:
-    """Return score, stage and contributions of a state at `now`."""
-    fixed = _fix(state, usual)
-    gains = _gains(state, fixed, now)
-    gained = sum(gains)
-    points = (*gains, -gained * fixed.dead_click_loss, -gained * fixed.loops_loss)
+    """Return score, stage and contributions of a state at `now`, and until when that is good enough."""
+    outlook = _Outlook(state, usual, last_ordered_at, now)
     contributions = tuple(
         Contribution(name, rounded, detail)
-        for (name, detail), amount in zip(_words(state, fixed, now), points, strict=True)
-        if (rounded := round(amount, 2))
+        for (name, detail), points in zip(outlook.words(), outlook.points(), strict=True)
+        if (rounded := round(points, 2))
     )
     score = round(min(100.0, max(0.0, sum(part.points for part in contributions))), 2)
-    return Assessment(score, stage(state, score=score, last_ordered_at=last_ordered_at, now=now), contributions)
+    stage = outlook.stage(0.0, score)
+    due = _next_change(outlook, score, stage)
+    return Assessment(score, stage, contributions, None if due is None else now + timedelta(hours=due))
 
 
-def stage(state: IntentState, *, score: float, last_ordered_at: datetime | None, now: datetime) -> Stage:
-    """Return the stage of a state whose score at `now` is `score`."""
-    if last_ordered_at is not None and now - last_ordered_at < BOUGHT_RECENTLY:
-        return Stage.BOUGHT_RECENTLY
-    if state.last_signal_at is not None and now - state.last_signal_at >= LAPSED_AFTER:
-        return Stage.LAPSED
-    if score >= HIGH_SCORE:
-        return Stage.LEAVING_WITH_INTENT if is_leaving(state, now) else Stage.HIGH_INTENT
-    return Stage.CONSIDERING if score >= CONSIDERING_SCORE else Stage.BROWSING
+def _next_change(outlook: _Outlook, score: float, stage: Stage) -> float | None:
+    """Return in how many hours score or stage will have changed; None if never."""
 
+    def has_changed(hours: float) -> bool:
+        later = outlook.score(hours)
+        return score - later >= NOTICEABLE_POINTS or outlook.stage(hours, later) != stage
 
-def is_leaving(state: IntentState, now: datetime) -> bool:
-    """Say whether the shopper is about to leave, or was within the last hours."""
-    if state.last_drop_proba is not None and state.last_drop_proba >= LEAVING_DROP:
-        return True
-    if _at_least(_ratio(state.drop_proba_fast_log2, state.drop_proba_count_fast_log2), LEAVING_DROP):
-        return True
-    peak = decay.value(state.drop_proba_peak_fast_log2, state.age_units(now) * FAST)
-    return peak >= LEAVING_DROP and _at_least(
-        _ratio(state.drop_proba_log2, state.drop_proba_count_log2), STILL_LEAVING_DROP
-    )
-
-
-def review_at(
-    state: IntentState, *, usual: Usual, last_ordered_at: datetime | None, now: datetime, assessed: Assessment
-) -> datetime | None:
-    """Return when the score will have changed noticeably, or the stage at all; None if neither ever will."""
-    fixed = _fix(state, usual)
-    kept = 1 - fixed.dead_click_loss - fixed.loops_loss
-
-    def has_changed(moment: datetime) -> bool:
-        score = sum(_gains(state, fixed, moment)) * kept
-        if assessed.score - score >= NOTICEABLE_POINTS:
-            return True
-        return stage(state, score=score, last_ordered_at=last_ordered_at, now=moment) != assessed.stage
-
-    boundaries = [last_ordered_at + BOUGHT_RECENTLY] if last_ordered_at else []
-    if state.last_signal_at is not None:
-        boundaries.append(state.last_signal_at + LAPSED_AFTER)
-    ahead = [boundary for boundary in boundaries if boundary > now]
-    if not ahead:
-        # Bought and lapsed are behind, so only the fading is left: after ten half-lives nothing is.
-        ahead = [now + timedelta(hours=10 * state.half_life_hours)]
-        if not has_changed(ahead[0]):
-            return None
-    earliest, latest = now, min(ahead)
-    if not has_changed(latest - timedelta(seconds=1)):
-        return latest
-    # What has changed stays changed (the score only falls, stages follow it), so halving finds the first moment.
+    earliest, latest = 0.0, outlook.horizon()
+    if not has_changed(latest):
+        return None
+    # What has changed stays changed (the score only falls, stages follow it), so halving finds the first moment. Most
+    # changes come soon, so it looks there first.
+    soon = latest / 64
+    while soon < latest and not has_changed(soon):
+        earliest, soon = soon, soon * 2
+    latest = min(soon, latest)
     for _ in range(_REVIEW_STEPS):
-        middle = earliest + (latest - earliest) / 2
+        middle = (earliest + latest) / 2
         if has_changed(middle):
             latest = middle
         else:
@@ -179,67 +136,127 @@ def review_at(
     return latest
 
 
-def _gains(state: IntentState, fixed: _Fixed, now: datetime) -> tuple[float, ...]:
-    """Return the points gained by each part, none of which grows with time."""
-    age = state.age_units(now)
-    value = decay.value
-    present = min(1.0, value(state.signals_log2, age))
-    looks = value(state.products_log2, age) + math.log2(1 + value(state.product_views_log2, age)) / 2
-    return (
-        ACTIVITY * _half(value(state.events_log2, age), HALF_EVENTS),
-        VIEWS * _half(looks, HALF_VIEWS),
-        CART * min(1.0, value(state.cart_log2, age)),
-        TIME * _half(value(state.performance_log2, age), fixed.usual_performance),
-        BACK * min(2, max(0, _days_here(state, now) - 1)) / 2,
-        0.0 if fixed.mean_drop is None else STAY * (1 - fixed.mean_drop) * present,
-        0.0 if fixed.loops_ratio is None else EASY * max(0.0, 1 - fixed.loops_ratio) * present,
-        0.0 if fixed.dead_click_ratio is None else EASY * max(0.0, 1 - fixed.dead_click_ratio) * present,
-    )
+class _Outlook:
+    """
+    A state read at one moment, with what will become of it when no further signal comes.
+
+    All slow quantities fade by the same factor, so they are read once; `hours` is counted from that moment on.
+    """
+
+    def __init__(self, state: IntentState, usual: Usual, last_ordered_at: datetime | None, now: datetime) -> None:
+        age = state.age_units(now)
+        value = decay.value
+        self.half_life = float(state.half_life_hours)
+        self.present = value(state.signals_log2, age)
+        self.events = value(state.events_log2, age)
+        self.performance = value(state.performance_log2, age)
+        self.products = value(state.products_log2, age)
+        self.views = value(state.product_views_log2, age)
+        self.cart = value(state.cart_log2, age)
+        self.usual_performance = usual.performance or PERFORMANCE_UNTIL_KNOWN
+        self.mean_drop = _ratio(state.drop_proba_log2, state.drop_proba_count_log2)
+        self._read_friction(state, usual)
+        self.days_left = _days_left(state, now)
+        self.bought_for = math.inf if last_ordered_at is None else _hours(last_ordered_at + BOUGHT_RECENTLY - now)
+        self.has_bought = last_ordered_at is not None
+        self.lapses_in = math.inf
+        if state.last_signal_at is not None:
+            self.lapses_in = _hours(state.last_signal_at + LAPSED_AFTER - now)
+        self.is_leaving_now = _is_about_to_leave(state)
+        self.was_leaving_for = _hours_of_peak(state, now) if _at_least(self.mean_drop, STILL_LEAVING_DROP) else -1.0
+
+    def _read_friction(self, state: IntentState, usual: Usual) -> None:
+        self.loops_ratio: float | None = None
+        self.dead_click_ratio: float | None = None
+        self.dead_click_excess: float | None = None
+        if state.last_signal_at is not None:
+            # Read at the last signal: later, numerator and denominator would only fade towards 0/0.
+            age = state.age_units(state.last_signal_at)
+            loops, dead_clicks = decay.value(state.loops_log2, age), decay.value(state.broken_buttons_log2, age)
+            carried = decay.value(state.broken_buttons_count_log2, age)
+            usual_loops = _usual_sum(state.loops_usual_log2, state.loops_bare_log2, usual.loops, age)
+            usual_dead_clicks = _usual_sum(
+                state.broken_buttons_usual_log2, state.broken_buttons_bare_log2, usual.broken_buttons, age
+            )
+            self.loops_ratio = _over(loops, usual_loops)
+            self.dead_click_ratio = _over(dead_clicks, usual_dead_clicks)
+            if usual_dead_clicks is not None and carried:
+                self.dead_click_excess = (dead_clicks - usual_dead_clicks) / carried
+        # Shares of what was gained that are lost again, and what is gained for each by less than is usual.
+        self.loops_loss = LOOPS_SHARE * min(1.0, max(0.0, (self.loops_ratio or 0.0) - 1))
+        self.dead_click_loss = DEAD_CLICKS_SHARE * min(1.0, max(0.0, self.dead_click_excess or 0.0))
+        self.easy_loops = 0.0 if self.loops_ratio is None else max(0.0, 1 - self.loops_ratio)
+        self.easy_clicks = 0.0 if self.dead_click_ratio is None else max(0.0, 1 - self.dead_click_ratio)
+
+    def gains(self, hours: float) -> tuple[float, ...]:
+        """Return the points gained by each part, none of which grows with time."""
+        fade = math.exp2(-hours / self.half_life)
+        present = min(1.0, self.present * fade)
+        looks = self.products * fade + math.log2(1 + self.views * fade) / 2
+        days = sum(1 for left in self.days_left if left > hours)
+        return (
+            ACTIVITY * _half(self.events * fade, HALF_EVENTS),
+            VIEWS * _half(looks, HALF_VIEWS),
+            CART * min(1.0, self.cart * fade),
+            TIME * _half(self.performance * fade, self.usual_performance),
+            BACK * min(2, max(0, days - 1)) / 2,
+            0.0 if self.mean_drop is None else STAY * (1 - self.mean_drop) * present,
+            EASY * self.easy_loops * present,
+            EASY * self.easy_clicks * present,
+        )
+
+    def points(self) -> tuple[float, ...]:
+        gains = self.gains(0.0)
+        gained = sum(gains)
+        return (*gains, -gained * self.dead_click_loss, -gained * self.loops_loss)
+
+    def score(self, hours: float) -> float:
+        return sum(self.gains(hours)) * (1 - self.dead_click_loss - self.loops_loss)
+
+    def stage(self, hours: float, score: float) -> Stage:
+        if self.has_bought and hours < self.bought_for:
+            return Stage.BOUGHT_RECENTLY
+        if hours >= self.lapses_in:
+            return Stage.LAPSED
+        if score >= HIGH_SCORE:
+            is_leaving = self.is_leaving_now or hours <= self.was_leaving_for
+            return Stage.LEAVING_WITH_INTENT if is_leaving else Stage.HIGH_INTENT
+        return Stage.CONSIDERING if score >= CONSIDERING_SCORE else Stage.BROWSING
+
+    def horizon(self) -> float:
+        """Return in how many hours there is the next fixed change of stage, or after which nothing is left to fade."""
+        fixed = [hours for hours in (self.bought_for, self.lapses_in) if 0 < hours < math.inf]
+        return min(fixed, default=10 * self.half_life)
+
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """Return (name, detail) of each of `points`."""
+        days = sum(1 for left in self.days_left if left > 0)
+        return (
+            ("Activity", f"{self.events:.0f} events"),
+            ("Products viewed", f"{self.products:.0f} at a time"),
+            ("Cart", "Cart or checkout visited"),
+            ("Time spent", f"index {self.performance:.2f}"),
+            ("Came back", f"here on {days} of the last 7 days"),
+            ("Likely to stay", f"exit likelihood {self.mean_drop or 0:.0%} on average"),
+            ("Little back-and-forth", f"{self.loops_ratio or 0:.0%} of the usual level"),
+            ("Few dead clicks", f"{self.dead_click_ratio or 0:.0%} of the usual level"),
+            ("Dead clicks", f"{self.dead_click_excess or 0:.1f} above the usual level"),
+            ("Back-and-forth", f"{self.loops_ratio or 0:.1f} times the usual level"),
+        )
 
 
-def _words(state: IntentState, fixed: _Fixed, now: datetime) -> tuple[tuple[str, str], ...]:
-    """Return (name, detail) of each part, in the order of `_gains` and then the losses."""
-    age = state.age_units(now)
-    events = decay.value(state.events_log2, age)
-    products = decay.value(state.products_log2, age)
-    return (
-        ("Activity", f"{events:.0f} events"),
-        ("Products viewed", f"{products:.0f} at a time"),
-        ("Cart", "Cart or checkout visited"),
-        ("Time spent", f"index {decay.value(state.performance_log2, age):.2f}"),
-        ("Came back", f"here on {_days_here(state, now)} of the last 7 days"),
-        ("Likely to stay", f"exit likelihood {fixed.mean_drop or 0:.0%} on average"),
-        ("Little back-and-forth", f"{fixed.loops_ratio or 0:.0%} of the usual level"),
-        ("Few dead clicks", f"{fixed.dead_click_ratio or 0:.0%} of the usual level"),
-        ("Dead clicks", f"{fixed.dead_click_excess or 0:.1f} above the usual level"),
-        ("Back-and-forth", f"{fixed.loops_ratio or 0:.1f} times the usual level"),
-    )
+def _is_about_to_leave(state: IntentState) -> bool:
+    if _at_least(state.last_drop_proba, LEAVING_DROP):
+        return True
+    return _at_least(_ratio(state.drop_proba_fast_log2, state.drop_proba_count_fast_log2), LEAVING_DROP)
 
 
-def _fix(state: IntentState, usual: Usual) -> _Fixed:
-    performance = usual.performance or PERFORMANCE_UNTIL_KNOWN
-    if state.last_signal_at is None:
-        return _Fixed(None, None, None, None, 0.0, 0.0, performance)
-    # Read at the last signal: later, numerator and denominator would only fade towards 0/0.
-    age = state.age_units(state.last_signal_at)
-    loops = decay.value(state.loops_log2, age)
-    dead_clicks = decay.value(state.broken_buttons_log2, age)
-    carried = decay.value(state.broken_buttons_count_log2, age)
-    usual_loops = _usual_sum(state.loops_usual_log2, state.loops_bare_log2, usual.loops, age)
-    usual_dead_clicks = _usual_sum(
-        state.broken_buttons_usual_log2, state.broken_buttons_bare_log2, usual.broken_buttons, age
-    )
-    loops_ratio = _over(loops, usual_loops)
-    excess = None if usual_dead_clicks is None or not carried else (dead_clicks - usual_dead_clicks) / carried
-    return _Fixed(
-        mean_drop=_ratio(state.drop_proba_log2, state.drop_proba_count_log2),
-        loops_ratio=loops_ratio,
-        dead_click_ratio=_over(dead_clicks, usual_dead_clicks),
-        dead_click_excess=excess,
-        loops_loss=LOOPS_SHARE * min(1.0, max(0.0, (loops_ratio or 0.0) - 1)),
-        dead_click_loss=DEAD_CLICKS_SHARE * min(1.0, max(0.0, excess or 0.0)),
-        usual_performance=performance,
-    )
+def _hours_of_peak(state: IntentState, now: datetime) -> float:
+    """Return for how many hours yet the highest drop_proba, fading fast, is high; negative if it no longer is."""
+    if state.drop_proba_peak_fast_log2 is None:
+        return -1.0
+    units = state.drop_proba_peak_fast_log2 - math.log2(LEAVING_DROP) - state.age_units(now) * FAST
+    return units * state.half_life_hours / FAST
 
 
 def _usual_sum(said: float | None, bare: float | None, shop_mean: float | None, age: float) -> float | None:
@@ -273,6 +290,17 @@ def _half(amount: float, at_half: float) -> float:
     return share / (share + 1)
 
 
-def _days_here(state: IntentState, now: datetime) -> int:
-    since = (now.astimezone(UTC).date() - timedelta(days=6)).isoformat()
-    return sum(1 for day in state.day_counts if day >= since)
+def _days_left(state: IntentState, now: datetime) -> list[float]:
+    """Return for how many hours yet each day with signals is one of the last 7 days (UTC)."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = (today - timedelta(days=6)).date().isoformat()
+    left_of_today = 24 - _hours(now - today)
+    return [
+        left_of_today + 24 * (6 - (today.date() - date.fromisoformat(day)).days)
+        for day in state.day_counts
+        if day >= since
+    ]
+
+
+def _hours(span: timedelta) -> float:
+    return span.total_seconds() / 3600

@@ -2,12 +2,21 @@
 
 from signals_app.catalog.services.coupons import claim_coupon
 from signals_app.catalog.services.feeds import FeedReport, import_due_feeds, import_feed, request_import
-from signals_app.catalog.services.products import alternatives, newest_in, products_by_key, save_product
+from signals_app.catalog.services.products import (
+    ProductFacts,
+    alternatives,
+    facts_by_key,
+    newest_in,
+    products_by_key,
+    save_product,
+)
 
 __all__ = [
     "FeedReport",
+    "ProductFacts",
     "alternatives",
     "claim_coupon",
+    "facts_by_key",
     "import_due_feeds",
     "import_feed",
     "newest_in",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
@@ -13,6 +14,15 @@ from signals_app.catalog import matching
 from signals_app.catalog.constants import Availability
 from signals_app.catalog.models import Product
 from signals_app.projects.models import Project
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFacts:
+    """What a page's product says of the interests of who views it."""
+
+    category: str
+    brand: str
+
 
 KEYS_AT_ONCE = 5_000
 """Well below the 32,766 parameters that one statement of SQLite takes."""
@@ -34,6 +44,17 @@ def products_by_key(*, project: Project, keys: Iterable[str]) -> dict[str, Produ
             if known is None or _rank(product) < _rank(known):
                 found[product.url_key] = product
     return found
+
+
+def facts_by_key(*, project: Project, keys: Iterable[str]) -> dict[str, ProductFacts]:
+    """Return category and brand of the product that each page shows, by its key; for many keys and often."""
+    wanted = iter(sorted(set(keys)))
+    facts: dict[str, ProductFacts] = {}
+    while chunk := list(islice(wanted, KEYS_AT_ONCE)):
+        rows = Product.objects.filter(project=project, url_key__in=chunk, is_active=True).order_by("sku")
+        for key, category, brand in rows.values_list("url_key", "category", "brand"):
+            facts.setdefault(key, ProductFacts(category=category, brand=brand))
+    return facts
 
 
 def alternatives(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
+from signals_app.core import bulk
+from signals_app.core.bulk import Merge
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.constants import InterestKind
@@ -19,8 +20,7 @@ from signals_app.shopper_signals.models import IntentProfile, Interest
 FADED = 1 / 1024
 """A weight below this (one view, ten half-lives ago) is no interest any more."""
 
-ROWS_AT_ONCE = 5_000
-"""Well below the 32,766 parameters that one statement of SQLite takes."""
+MERGE = {"weight_log2": Merge.ADD_LOG2, "evidence_count": Merge.ADD, "last_seen_at": Merge.LARGER}
 
 RowKey = tuple[uuid.UUID, str, str]
 """(customer id, kind, name)"""
@@ -71,31 +71,18 @@ class InterestGathering:
             gathered.add(level=decay.log2_of(weight, age, most=MOST_WEIGHT), count=1, seen_at=received_at)
 
     def save(self) -> None:
-        """Fold everything into the stored rows, in two statements a batch. The customers have to be locked."""
-        added = dict.fromkeys(self.rows)
-        for row in _stored(self.rows):
-            key = (row.customer_id, row.kind, row.name)
-            if key in added:
-                del added[key]
-                self.rows[key].add(level=row.weight_log2, count=row.evidence_count, seen_at=row.last_seen_at)
-        rows = [
-            Interest(
-                customer_id=customer_id,
-                kind=kind,
-                name=name,
-                weight_log2=gathered.level,
-                evidence_count=gathered.count,
-                last_seen_at=gathered.last_seen_at,
-            )
-            for (customer_id, kind, name), gathered in sorted(self.rows.items())
-            if gathered.level is not None and gathered.last_seen_at is not None
-        ]
-        Interest.objects.bulk_create(
-            rows,
-            batch_size=500,
-            update_conflicts=True,
-            unique_fields=["customer", "kind", "name"],
-            update_fields=["weight_log2", "evidence_count", "last_seen_at"],
+        """Add everything to the stored rows, in one statement."""
+        rows = (
+            (customer_id, kind, name, gathered.level, gathered.count, gathered.last_seen_at)
+            for (customer_id, kind, name), gathered in self.rows.items()
+            if gathered.level is not None
+        )
+        bulk.write_rows(
+            Interest,
+            fields=("customer", "kind", "name", *MERGE),
+            rows=rows,
+            unique=("customer", "kind", "name"),
+            merge=MERGE,
         )
 
 
@@ -130,15 +117,6 @@ def merge_interests(*, keep: uuid.UUID, gone: Iterable[uuid.UUID]) -> None:
         gathered.add(level=row.weight_log2, count=row.evidence_count, seen_at=row.last_seen_at)
     leaving.delete()
     gathering.save()
-
-
-def _stored(rows: Mapping[RowKey, Gathered]) -> Iterator[Interest]:
-    """Return the stored rows among those of `rows`, and some of other pairs of the same customers and names."""
-    keys = iter(sorted(rows))
-    while chunk := list(islice(keys, ROWS_AT_ONCE)):
-        yield from Interest.objects.filter(
-            customer_id__in={customer_id for customer_id, _, _ in chunk}, name__in={name for _, _, name in chunk}
-        )
 
 
 def _label(interest: Interest) -> str:

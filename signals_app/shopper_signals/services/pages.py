@@ -10,7 +10,7 @@ from signals_app.catalog import services as catalog_services
 from signals_app.projects.models import Project
 from signals_app.shopper_signals import interests
 from signals_app.shopper_signals.folding import SignalFacts
-from signals_app.shopper_signals.interests import PagesRead, ProductFacts
+from signals_app.shopper_signals.interests import PagesRead
 from signals_app.shopper_signals.models import ShopperSignal
 
 
@@ -18,8 +18,7 @@ def read_pages(*, project: Project, events: Mapping[uuid.UUID, list[Any]]) -> di
     """Return what the events of each signal say, with one look into the catalogue for all."""
     found = {signal_id: interests.pages_of(names) for signal_id, names in events.items()}
     keys = {key for pages in found.values() for key in interests.product_candidates(pages)}
-    products = catalog_services.products_by_key(project=project, keys=keys)
-    known = {key: ProductFacts(category=one.category, brand=one.brand) for key, one in products.items()}
+    known = catalog_services.facts_by_key(project=project, keys=keys)
     return {signal_id: interests.read(pages, known) for signal_id, pages in found.items()}
 
 

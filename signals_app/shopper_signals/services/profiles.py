@@ -5,9 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
 
 from django.db import transaction
 
+from signals_app.core import bulk
+from signals_app.core.bulk import Merge
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, Order
 from signals_app.facts import services as fact_services
@@ -21,18 +25,37 @@ from signals_app.shopper_signals.services import baselines, pages
 from signals_app.shopper_signals.services.interest_rows import InterestGathering, merge_interests
 
 DERIVED_FIELDS = ("intent_score", "stage", "contributions", "last_ordered_at", "scored_at", "review_at")
+_values = attrgetter(*STATE_FIELDS)
 ORDERS_READER = "shopper_signals.orders"
 FOLDED_AT_ONCE = 500
 """Stored signals that are folded with one look into the catalogue."""
 
 
-def load_states(*, project: Project, customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, IntentState]:
-    """Return the state of each customer, an empty one for who has none yet. The customers have to be locked."""
-    found = IntentProfile.objects.filter(customer_id__in=customer_ids)
-    states = {profile.customer_id: state_of(profile) for profile in found}
+class Standing(NamedTuple):
+    """How a stored profile stands, for telling whether it changes."""
+
+    score: float
+    stage: str
+
+
+def load_states(
+    *, project: Project, customer_ids: Collection[uuid.UUID]
+) -> tuple[dict[uuid.UUID, IntentState], dict[uuid.UUID, Standing]]:
+    """
+    Return the state of each customer, an empty one for who has none yet, and how those stand that have one.
+
+    The customers have to be locked.
+    """
+    states: dict[uuid.UUID, IntentState] = {}
+    standings: dict[uuid.UUID, Standing] = {}
+    stored = IntentProfile.objects.filter(customer_id__in=customer_ids)
+    for customer_id, score, stage, *state in stored.values_list("customer_id", "intent_score", "stage", *STATE_FIELDS):
+        states[customer_id] = IntentState(*state)
+        standings[customer_id] = Standing(score, stage)
     for customer_id in customer_ids:
-        states.setdefault(customer_id, IntentState(project.intent_half_life_hours))
-    return states
+        if customer_id not in states:
+            states[customer_id] = IntentState(project.intent_half_life_hours)
+    return states, standings
 
 
 def state_of(profile: IntentProfile) -> IntentState:
@@ -40,24 +63,32 @@ def state_of(profile: IntentProfile) -> IntentState:
 
 
 def save_states(
-    *, project: Project, states: Mapping[uuid.UUID, IntentState], usual: Usual, now: datetime
+    *,
+    project: Project,
+    states: Mapping[uuid.UUID, IntentState],
+    before: Mapping[uuid.UUID, Standing],
+    usual: Usual,
+    now: datetime,
 ) -> dict[uuid.UUID, Assessment]:
-    """Score states, store both in one statement a batch, and note who changed. The customers have to be locked."""
+    """Score states, store both in one statement, and note who changed. The customers have to be locked."""
+    if not states:
+        return {}
     last_orders = customer_services.last_order_at(list(states))
-    before = dict(_score_and_stage(states))
     assessments: dict[uuid.UUID, Assessment] = {}
     rows = []
-    for customer_id in sorted(states):
-        state, last_ordered_at = states[customer_id], last_orders.get(customer_id)
-        assessed = scoring.assess(state, usual=usual, last_ordered_at=last_ordered_at, now=now)
+    for customer_id, state in states.items():
+        ordered = last_orders.get(customer_id)
+        assessed = scoring.assess(state, usual=usual, last_ordered_at=ordered, now=now)
+        said = [{"name": part.name, "points": part.points, "detail": part.detail} for part in assessed.contributions]
+        derived = (assessed.score, assessed.stage.value, said, ordered, now, assessed.review_at)
+        rows.append((customer_id, project.pk, *_values(state), *derived))
         assessments[customer_id] = assessed
-        rows.append(_row(project, customer_id, state, assessed, usual, last_ordered_at, now))
-    IntentProfile.objects.bulk_create(
-        rows,
-        batch_size=500,
-        update_conflicts=True,
-        unique_fields=["customer"],
-        update_fields=[*STATE_FIELDS, *DERIVED_FIELDS],
+    bulk.write_rows(
+        IntentProfile,
+        fields=("customer", "project", *STATE_FIELDS, *DERIVED_FIELDS),
+        rows=rows,
+        unique=("customer",),
+        merge=dict.fromkeys((*STATE_FIELDS, *DERIVED_FIELDS), Merge.REPLACE),
     )
     _record_changes(project, before, assessments)
     return assessments
@@ -113,7 +144,9 @@ def refold(*, customer: Customer, now: datetime) -> Assessment | None:
         return None
     gathering.save()
     usual = baselines.usual_of(baselines.recent_baseline(project=project, now=now))
-    return save_states(project=project, states={customer.pk: state}, usual=usual, now=now)[customer.pk]
+    _, before = load_states(project=project, customer_ids=[customer.pk])
+    states = {customer.pk: state}
+    return save_states(project=project, states=states, before=before, usual=usual, now=now)[customer.pk]
 
 
 def refold_outdated(*, now: datetime, limit: int = 50) -> int:
@@ -147,62 +180,34 @@ def merge_profiles(*, keep: Customer, gone: Sequence[Customer], now: datetime) -
         Interest.objects.filter(customer__in=gone).delete()
         refold(customer=keep, now=now)
         return
-    state = state_of(profiles[keep.pk]) if keep.pk in profiles else IntentState(half_lives.pop())
+    kept = profiles.get(keep.pk)
+    state = state_of(kept) if kept else IntentState(half_lives.pop())
     for profile in leaving:
         folding.merge(state, state_of(profile))
     IntentProfile.objects.filter(pk__in=[profile.pk for profile in leaving]).delete()
     merge_interests(keep=keep.pk, gone=[customer.pk for customer in gone])
     usual = baselines.usual_of(baselines.recent_baseline(project=keep.project, now=now))
-    save_states(project=keep.project, states={keep.pk: state}, usual=usual, now=now)
+    before = {keep.pk: Standing(kept.intent_score, kept.stage)} if kept else {}
+    save_states(project=keep.project, states={keep.pk: state}, before=before, usual=usual, now=now)
 
 
 @transaction.atomic
 def _refresh(*, project: Project, customer_ids: Collection[uuid.UUID], now: datetime) -> int:
     locked = customer_services.lock_customers(customer_ids)
-    profiles = IntentProfile.objects.filter(customer_id__in=list(locked))
-    states = {profile.customer_id: state_of(profile) for profile in profiles}
-    if states:
-        usual = baselines.usual_of(baselines.recent_baseline(project=project, now=now))
-        save_states(project=project, states=states, usual=usual, now=now)
-    return len(states)
-
-
-def _row(
-    project: Project,
-    customer_id: uuid.UUID,
-    state: IntentState,
-    assessed: Assessment,
-    usual: Usual,
-    last_ordered_at: datetime | None,
-    now: datetime,
-) -> IntentProfile:
-    return IntentProfile(
-        customer_id=customer_id,
-        project=project,
-        **{name: getattr(state, name) for name in STATE_FIELDS},
-        intent_score=assessed.score,
-        stage=assessed.stage,
-        contributions=[
-            {"name": part.name, "points": part.points, "detail": part.detail} for part in assessed.contributions
-        ],
-        last_ordered_at=last_ordered_at,
-        scored_at=now,
-        review_at=scoring.review_at(state, usual=usual, last_ordered_at=last_ordered_at, now=now, assessed=assessed),
-    )
-
-
-def _score_and_stage(customer_ids: Iterable[uuid.UUID]) -> Iterable[tuple[uuid.UUID, tuple[float, str]]]:
-    stored = IntentProfile.objects.filter(customer_id__in=list(customer_ids))
-    return ((pk, (score, stage)) for pk, score, stage in stored.values_list("customer_id", "intent_score", "stage"))
+    states, before = load_states(project=project, customer_ids=locked)
+    known = {customer_id: states[customer_id] for customer_id in before}
+    usual = baselines.usual_of(baselines.recent_baseline(project=project, now=now))
+    save_states(project=project, states=known, before=before, usual=usual, now=now)
+    return len(known)
 
 
 def _record_changes(
-    project: Project, before: Mapping[uuid.UUID, tuple[float, str]], after: Mapping[uuid.UUID, Assessment]
+    project: Project, before: Mapping[uuid.UUID, Standing], after: Mapping[uuid.UUID, Assessment]
 ) -> None:
     changed = []
     for customer_id, assessed in after.items():
-        score, stage = before.get(customer_id, (0.0, ""))
-        if stage != assessed.stage or abs(score - assessed.score) >= scoring.NOTICEABLE_POINTS:
+        stood = before.get(customer_id, Standing(0.0, ""))
+        if stood.stage != assessed.stage or abs(stood.score - assessed.score) >= scoring.NOTICEABLE_POINTS:
             changed.append(str(customer_id))
     fact_services.record(project=project, kind=FactKind.PROFILE_CHANGED, subject_ids=changed)
 

@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Any
 
 from django.db import transaction
 
+from signals_app.core import bulk
 from signals_app.core.exceptions import TransientError
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Identifier
@@ -27,6 +29,8 @@ from signals_app.shopper_signals.services.interest_rows import InterestGathering
 LOCK_ROUNDS = 5
 LARGEST_COUNT = 2**63 - 1
 SECONDS_A_DAY = 86_400
+_written = [one for one in ShopperSignal._meta.concrete_fields if one.name != "recorded_at"]
+_written_values = attrgetter(*(one.attname for one in _written))
 LEAST_USUAL_LOOPS = 0.1
 """Going back and forth is compared with at least this: nothing is infinitely many times the usual."""
 
@@ -130,7 +134,17 @@ def _append(
         by_id.setdefault(signal.id, signal)
     stored = set(ShopperSignal.objects.filter(pk__in=by_id).values_list("pk", flat=True))
     fresh = [signal for signal in by_id.values() if signal.id not in stored]
-    return ShopperSignal.objects.bulk_create([_row(project, signal, customer_of) for signal in fresh], batch_size=500)
+    rows = [_row(project, signal, customer_of) for signal in fresh]
+    bulk.write_rows(
+        ShopperSignal,
+        fields=[one.name for one in _written],
+        rows=map(_written_values, rows),
+    )
+    for row in rows:
+        # The database has set it: whoever asks for it makes Django read it.
+        del row.__dict__["recorded_at"]
+        row._state.adding = False
+    return rows
 
 
 def _row(project: Project, signal: NewSignal, customer_of: Mapping[int, uuid.UUID]) -> ShopperSignal:
@@ -176,7 +190,7 @@ def _fold(
     for row in rows:
         if row.identifier_id:
             by_customer.setdefault(customer_of[row.identifier_id], []).append(row)
-    states = profiles.load_states(project=project, customer_ids=by_customer)
+    states, before = profiles.load_states(project=project, customer_ids=by_customer)
     gathering = InterestGathering()
     for customer_id, own in by_customer.items():
         state = states[customer_id]
@@ -191,7 +205,7 @@ def _fold(
     days = _by_day(rows)
     baseline = baselines.recent_baseline(project=project, now=now, unsaved=days)
     usual = baselines.usual_of(baseline)
-    assessments = profiles.save_states(project=project, states=states, usual=usual, now=now) if states else {}
+    assessments = profiles.save_states(project=project, states=states, before=before, usual=usual, now=now)
     gathering.save()
     baselines.add_to_days(project=project, days=days)
     return Folded(states, assessments, _interested(states, gathering), baseline, usual)
