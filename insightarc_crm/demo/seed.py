@@ -1,0 +1,82 @@
+"""Making the demo store, and letting it live until now."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from insightarc_crm.demo.accounts import create_accounts
+from insightarc_crm.demo.history import live_through, sign_up
+from insightarc_crm.demo.shop import add_coupons, import_products
+from insightarc_crm.project_setup import Examples, install_examples
+from signals_app.projects import services as project_services
+from signals_app.projects.constants import Scope
+from signals_app.projects.models import Project
+from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.webhooks import services as webhook_services
+from signals_app.webhooks.models import WebhookSource
+
+SLUG = "demo"
+NAME = "Nordlicht Outdoor (demo data)"
+DAYS = 30
+SMALLEST_GAP = timedelta(hours=6)
+"""Started again after less than this, the demo goes on from where it was; after more, the time between is lived too."""
+KEY_NAME = "Simulated shop"
+
+
+def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
+    """
+    Make the demo store with its last thirty days, or bring an existing one up to now.
+
+    Interrupted, it goes on from the last signal when called again.
+    """
+    project = Project.objects.filter(slug=SLUG, is_demo=True).first() or _create(now - timedelta(days=DAYS))
+    source = project.webhook_sources.get()
+    source.registered_urls = [f"{settings.PUBLIC_URL}/webhooks/insightarc/{source.id}/"]
+    source.save(update_fields=["registered_urls", "updated_at"])
+    import_products(project=project, now=now)
+    lived_until = _lived_until(project) or now - timedelta(days=DAYS)
+    if now - lived_until > SMALLEST_GAP:
+        live_through(source=source, start=max(lived_until, now - timedelta(days=DAYS)), end=now, report=report)
+    # The past kept the gallery's waits and quiet hours; who is watching now should not wait 45 minutes for a mail.
+    install_examples(project=project, examples=Examples(wait_minutes=0), now=now)
+    return project
+
+
+def shop_key(project: Project, *, now: datetime) -> str:
+    """Return a fresh API key for the simulated shop, in place of the last one."""
+    for key in project.api_keys.filter(name=KEY_NAME, revoked_at=None):
+        project_services.revoke_api_key(key=key, now=now)
+    return project_services.create_api_key(project=project, name=KEY_NAME, scopes=[Scope.WRITE])[1]
+
+
+def _create(born_at: datetime) -> Project:
+    project = project_services.create_project(
+        slug=SLUG,
+        name=NAME,
+        shop_url="https://nordlicht.example",
+        time_zone="Europe/Berlin",
+        is_demo=True,
+    )
+    source: WebhookSource = webhook_services.create_source(project=project)
+    source.registered_urls = [f"{settings.PUBLIC_URL}/webhooks/insightarc/{source.id}/"]
+    source.save(update_fields=["registered_urls", "updated_at"])
+    webhook_services.paste_secret(source=source, secret=secrets.token_hex(16), now=born_at)
+    create_accounts(project)
+    import_products(project=project, now=born_at)
+    add_coupons(project=project)
+    install_examples(project=project, examples=Examples(), now=born_at)
+    sign_up(project=project, at=born_at)
+    return project
+
+
+def _lived_until(project: Project) -> datetime | None:
+    return (
+        ShopperSignal.objects.filter(project=project)
+        .order_by("-received_at")
+        .values_list("received_at", flat=True)
+        .first()
+    )
