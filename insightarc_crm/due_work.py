@@ -21,7 +21,7 @@ def process_due(*, clock: Callable[[], datetime]) -> dict[str, int]:
 
     `clock` is asked before each round, so that what became due meanwhile is done too.
     """
-    counts: Counter[str] = Counter(signals=0, quarantined=0, matches=0, facts=0, mails=0, profiles=0)
+    counts: Counter[str] = Counter(signals=0, quarantined=0, failed=0, matches=0, facts=0, mails=0, profiles=0)
     while True:
         now = clock()
         batch = pipeline.process_batch(now=now, limit=BATCH)
@@ -33,9 +33,10 @@ def process_due(*, clock: Callable[[], datetime]) -> dict[str, int]:
         done = {
             "signals": batch.processed,
             "quarantined": batch.quarantined,
+            "failed": batch.failed,
             "facts": facts,
             "matches": matches.decided,
-            "mails": mails.handled,
+            "mails": mails.total,
             "profiles": profiles,
         }
         counts.update(done)

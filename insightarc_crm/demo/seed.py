@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from insightarc_crm.demo.accounts import create_accounts
 from insightarc_crm.demo.history import live_through, sign_up
@@ -17,7 +18,6 @@ from signals_app.projects.constants import Scope
 from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import services as webhook_services
-from signals_app.webhooks.models import WebhookSource
 
 SLUG = "demo"
 NAME = "Nordlicht Outdoor (demo data)"
@@ -33,11 +33,14 @@ def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
 
     Interrupted, it goes on from the last signal when called again.
     """
-    project = Project.objects.filter(slug=SLUG, is_demo=True).first() or _create(now - timedelta(days=DAYS))
+    project = Project.objects.filter(slug=SLUG, is_demo=True).first()
+    if project is None:
+        project = _create(now - timedelta(days=DAYS))
+    else:
+        import_products(project=project, now=now)  # the port, and so the pictures' address, may have changed
     source = project.webhook_sources.get()
     source.registered_urls = [f"{settings.PUBLIC_URL}/webhooks/insightarc/{source.id}/"]
     source.save(update_fields=["registered_urls", "updated_at"])
-    import_products(project=project, now=now)
     lived_until = _lived_until(project) or now - timedelta(days=DAYS)
     if now - lived_until > SMALLEST_GAP:
         live_through(source=source, start=max(lived_until, now - timedelta(days=DAYS)), end=now, report=report)
@@ -53,6 +56,7 @@ def shop_key(project: Project, *, now: datetime) -> str:
     return project_services.create_api_key(project=project, name=KEY_NAME, scopes=[Scope.WRITE])[1]
 
 
+@transaction.atomic
 def _create(born_at: datetime) -> Project:
     project = project_services.create_project(
         slug=SLUG,
@@ -61,9 +65,7 @@ def _create(born_at: datetime) -> Project:
         time_zone="Europe/Berlin",
         is_demo=True,
     )
-    source: WebhookSource = webhook_services.create_source(project=project)
-    source.registered_urls = [f"{settings.PUBLIC_URL}/webhooks/insightarc/{source.id}/"]
-    source.save(update_fields=["registered_urls", "updated_at"])
+    source = webhook_services.create_source(project=project)
     webhook_services.paste_secret(source=source, secret=secrets.token_hex(16), now=born_at)
     create_accounts(project)
     import_products(project=project, now=born_at)

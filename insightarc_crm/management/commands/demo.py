@@ -12,9 +12,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.urls import reverse
+from django.utils import timezone
 
 from insightarc_crm import processes
 from insightarc_crm.demo.accounts import ACCOUNTS, PASSWORD
+from insightarc_crm.demo.history import SHOPPERS
+from insightarc_crm.demo.seed import shop_key
 from insightarc_crm.supervisor import Supervisor
 from signals_app.core import http
 from signals_app.core.exceptions import TransientError
@@ -55,13 +58,15 @@ class Command(BaseCommand):
 
 
 def simulator_arguments(url: str) -> list[str]:
-    """Return the call of Insightarc's twin that signs as the demo store's connection expects and posts to this server."""
+    """Return the call of Insightarc's twin for the demo store's connection, half of its shoppers being new ones."""
     secret = WebhookSecret.objects.select_related("source").filter(source__project__is_demo=True).latest("created_at")
     source = secret.source
     return [
         "simulate_insightarc",
         *("--url", source.registered_urls[0], "--secret", secret.secret),
         *("--post-to", f"{url}/webhooks/insightarc/{source.id}/"),
+        *("--seconds", "0", "--shoppers", str(SHOPPERS * 2), "--shop-url", source.project.shop_url),
+        *("--api-key", shop_key(source.project, now=timezone.now())),
     ]
 
 
