@@ -32,7 +32,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "emails.senderidentity":          ("vac",   "vac",   "v",     "v"),
     "emails.emailtemplate":           ("vacd",  "vacd",  "v",     "v"),
     "emails.emailmessage":            ("v",     "v",     "v",     "v"),
-    "emails.suppression":             ("vad",   "vad",   "v",     "va"),
+    "emails.suppression":             ("vad",   "va",    "v",     "va"),
     "emails.mailboxmail":             ("v",     "v",     "v",     "v"),
     "remarketing.sendpolicy":         ("vac",   "vac",   "v",     "v"),
     "remarketing.remarketingrule":    ("vacd",  "vacd",  "v",     "v"),

@@ -33,13 +33,9 @@ MAX_MINUTES = 366 * 24 * 60
 class DurationWidget(forms.MultiWidget):
     """A number and its unit; kept as minutes."""
 
-    template_name = "django/forms/widgets/multiwidget.html"
-
     def __init__(self) -> None:
-        super().__init__(
-            {"": NumberInput(attrs={"min": 0, "class": "duration-number"}), "unit": Select(choices=UNITS)},
-            attrs={"class": "duration"},
-        )
+        number = NumberInput(attrs={"min": 0, "class": "duration-number"})
+        super().__init__({"": number, "unit": Select(attrs={"class": "duration-unit"}, choices=UNITS)})
 
     def decompress(self, value: Any) -> list[Any]:
         if not isinstance(value, int):
@@ -99,7 +95,7 @@ class RuleForm(RuleModelForm):
         empty="only the wait counts",
         help_text="Waits for this hour of the day after the last signal as well.",
     )
-    send_from_hour = hour_field("Send from", help_text="In the shopper's time zone, else the store's.")
+    send_from_hour = hour_field("Send from")
     send_until_hour = hour_field("Send until", last=24)
 
     class Meta:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from signals_app.core.admin import ProjectScopedAdmin, display
+from signals_app.core.admin import ProjectScopedAdmin, Textarea, display
 from signals_app.core.display import ago, badge, page_link
 from signals_app.customers.models import Customer
 from signals_app.segments import services
@@ -37,6 +37,7 @@ class SegmentForm(SegmentModelForm):
     class Meta:
         model = Segment
         fields = ("name", "description", "conditions")
+        widgets = {"description": Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -395,7 +395,7 @@ class TestRecipientActivity:
         assert "<script>alert" not in page
         assert "<script>alert" not in browser.get(ACTIVITY).content.decode()
 
-    @pytest.mark.parametrize("query", ["?state=skipped", "?q=anna0", "?arm=HOLDOUT", "?q=%00", "?state=nonsense"])
+    @pytest.mark.parametrize("query", ["?state=skipped", "?q=anna0", "?arm=HOLDOUT", "", "?q=%00", "?state=nonsense"])
     def test_the_list_takes_filters(self, sign_in: Callable[..., Client], rule: RemarketingRule, query: str) -> None:
         make_match(rule)
 
@@ -437,3 +437,46 @@ class TestFrequencyLimits:
 
         assert said in sign_in().post(f"{POLICY}add/", data | change).content.decode()
         assert not SendPolicy.objects.exists()
+
+
+class TestExplainNow:
+    @pytest.mark.parametrize("said", ["anna0@example.com", " ANNA0@example.com ", "{pk}"])
+    def test_answers_for_any_profile_and_automation(
+        self, sign_in: Callable[..., Client], rule: RemarketingRule, said: str
+    ) -> None:
+        customer = make_match(rule, state=MatchState.PLANNED).identifier.customer
+        data = {"profile": said.format(pk=customer.pk), "rule": str(rule.pk)}
+
+        page = sign_in(Role.ANALYST).get(f"{ACTIVITY}explain/", data).content.decode()
+
+        assert "The automation is not active" in page
+        assert "Exit likelihood is at least 80 %" in page
+        assert "found: 97 %" in page
+        assert "<script>alert" not in page
+
+    def test_says_so_when_nothing_has_happened(
+        self, sign_in: Callable[..., Client], rule: RemarketingRule, project: Project
+    ) -> None:
+        customer = Customer.objects.create(project=project, email="new@example.com")
+
+        page = sign_in().get(f"{ACTIVITY}explain/", {"profile": customer.pk, "rule": rule.pk}).content.decode()
+
+        assert "Nothing has happened yet that could start it" in page
+
+    @pytest.mark.parametrize("said", ["", "nobody@example.com", HOSTILE, "x\x00y", "1" * 300])
+    def test_an_unknown_profile_is_named(
+        self, sign_in: Callable[..., Client], rule: RemarketingRule, said: str
+    ) -> None:
+        response = sign_in().get(f"{ACTIVITY}explain/", {"profile": said, "rule": str(rule.pk)})
+
+        assert response.status_code == 200
+        assert "profile" in response.context["form"].errors
+        assert "<script>alert" not in response.content.decode()
+
+    def test_knows_nothing_of_another_store(self, sign_in: Callable[..., Client], rule: RemarketingRule) -> None:
+        customer = make_match(rule).identifier.customer
+        other = Project.objects.create(slug="other", name="Other", shop_url="https://other.example.com")
+
+        response = sign_in(store=other).get(f"{ACTIVITY}explain/", {"profile": customer.pk, "rule": rule.pk})
+
+        assert set(response.context["form"].errors) == {"profile", "rule"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +19,9 @@ from signals_app.emails.models import MailboxMail
 
 VIEWS = (("mail", "Mail"), ("text", "Text part"), ("headers", "Headers"))
 SNIPPET_LENGTH = 110
+
+STYLES = forms.Media(css={"all": ["emails/mails.css"]})
+"""For pages of our own: Django's scripts for forms have nothing to do there."""
 
 
 @admin.register(MailboxMail)
@@ -61,7 +65,7 @@ class MailboxMailAdmin(ReadOnlyAdmin, ProjectScopedAdmin[MailboxMail]):
             "title": mail.subject,
             "opts": self.opts,
             "original": mail,
-            "media": self.media,
+            "media": STYLES,
             "mail": mail,
             "received": ago(mail.received_at),
             "message_link": page_link(mail.message, "How it came to be sent") if mail.message else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -35,6 +36,9 @@ STATE_TONES = {
     MessageState.SUPPRESSED: "neutral",
     MessageState.UNKNOWN: "warn",
 }
+
+STYLES = forms.Media(css={"all": ["emails/mails.css"]})
+"""For pages of our own: Django's scripts for forms have nothing to do there."""
 
 
 @admin.register(EmailMessage)
@@ -90,7 +94,7 @@ class EmailMessageAdmin(ReadOnlyAdmin, ProjectScopedAdmin[EmailMessage]):
             "title": str(message),
             "opts": self.opts,
             "original": message,
-            "media": self.media,
+            "media": STYLES,
             "message": message,
             "state": state_of(message),
             "reason": reason_in_words(message.reason),

@@ -81,6 +81,10 @@ class EmailTemplateForm(TemplateModelForm):
                 self.add_error(field if field in self.fields else None, problem)
 
 
+STYLES = forms.Media(css={"all": ["emails/mails.css"]})
+"""For pages of our own: Django's scripts for forms have nothing to do there."""
+
+
 @admin.register(EmailTemplate)
 class EmailTemplateAdmin(HistoricalAdmin[EmailTemplate]):
     form = EmailTemplateForm
@@ -150,7 +154,7 @@ class EmailTemplateAdmin(HistoricalAdmin[EmailTemplate]):
             **self.admin_site.each_context(request),
             "title": "Preview",
             "opts": self.opts,
-            "media": self.media,
+            "media": STYLES,
             "subject": subject,
             "problems": found.problems,
             "frames": shown,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -69,6 +70,9 @@ GATE_LABELS = {
     "sending_on": "Sending is on",
     "quiet_hours": "Outside the quiet hours",
 }
+
+STYLES = forms.Media(css={"all": ["remarketing/automations.css"]})
+"""For pages of our own: Django's scripts for forms have nothing to do there."""
 
 
 @admin.register(RuleMatch)
@@ -139,7 +143,7 @@ class RuleMatchAdmin(ReadOnlyAdmin, ProjectScopedAdmin[RuleMatch]):
             "title": f"{match.identifier.customer}: {match.rule}",
             "opts": self.opts,
             "original": match,
-            "media": self.media,
+            "media": STYLES,
             "match": match,
             "state": state_of(match),
             "reason": reason_of(match),
@@ -170,7 +174,7 @@ class RuleMatchAdmin(ReadOnlyAdmin, ProjectScopedAdmin[RuleMatch]):
             **self.admin_site.each_context(request),
             "title": "Explain now",
             "opts": self.opts,
-            "media": self.media,
+            "media": STYLES,
             "form": form,
             **answer,
         }

@@ -28,6 +28,12 @@ from signals_app.remarketing.models import RemarketingRule, RuleVariant
 from signals_app.segments.fields import Scope
 
 STATUS_TONES = {RuleStatus.ACTIVE: "good", RuleStatus.PAUSED: "warn"}
+USEFUL_BUTTONS = {
+    RuleStatus.DRAFT: ("activate", "archive"),
+    RuleStatus.ACTIVE: ("pause", "archive"),
+    RuleStatus.PAUSED: ("activate", "archive"),
+    RuleStatus.ARCHIVED: ("activate",),
+}
 LIST_DAYS = 7
 RESULT_DAYS = (7, 30)
 
@@ -36,8 +42,11 @@ class VariantInline(TabularInline[RuleVariant, RemarketingRule]):
     model = RuleVariant
     formset = VariantFormSet
     fields = ("name", "template", "weight")
-    extra = 1
+    hide_title = True
     verbose_name_plural = "Variations: which mail goes out, and to what share"
+
+    def get_extra(self, request: HttpRequest, obj: RemarketingRule | None = None, **kwargs: Any) -> int:
+        return 0 if obj is not None and obj.variants.exists() else 1
 
 
 @admin.register(RemarketingRule)
@@ -47,7 +56,7 @@ class RemarketingRuleAdmin(HistoricalAdmin[RemarketingRule]):
     list_display = ("named", "status_badge", "starts", "last_week", "priority")
     list_filter = (("status", ChoicesFilter),)
     search_fields = ("name",)
-    ordering = ("priority", "name")
+    ordering = ("priority", "pk")
     readonly_fields = ("status_badge", "trigger_words", "audience_words")
     actions_list = ("add_examples",)
     actions_detail = ("activate", "pause", "archive")
@@ -61,14 +70,17 @@ class RemarketingRuleAdmin(HistoricalAdmin[RemarketingRule]):
     def get_fieldsets(self, request: HttpRequest, obj: RemarketingRule | None = None) -> Any:
         may_edit = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         trigger, audience = ("trigger", "audience") if may_edit else ("trigger_words", "audience_words")
-        name = ("name", "priority") if obj is None else (("name", "status_badge"), "priority")
-        window = (("send_from_hour", "send_until_hour"), "respects_quiet_hours")
+        name = ("name", "priority") if obj is None else ("name", "status_badge", "priority")
+        hours = ("next_day_hour", "send_from_hour", "send_until_hour", "respects_quiet_hours")
         return [
             (None, {"fields": name}),
             ("When", {"fields": ("entry_event", trigger, audience)}),
             (
                 "Wait, and send at a good hour",
-                {"fields": ("wait_minutes", "next_day_hour", *window, "max_age_minutes")},
+                {
+                    "fields": ("wait_minutes", *hours, "max_age_minutes"),
+                    "description": "Hours are those of the shopper's time zone, else of the store's.",
+                },
             ),
             ("Skip if, and re-entry", {"fields": ("skip_if_ordered_days", "reentry_days")}),
             ("Then", {"fields": ("action", "holdout_percent")}),
@@ -101,7 +113,8 @@ class RemarketingRuleAdmin(HistoricalAdmin[RemarketingRule]):
 
     @display(description="Trigger")
     def starts(self, rule: RemarketingRule) -> SafeString:
-        return format_html('<div class="rule-starts">{}</div>', wording.trigger_in_words(rule))
+        said = wording.trigger_in_words(rule)
+        return format_html('<div class="rule-starts" title="{}">{}</div>', said, said)
 
     @display(description=f"Last {LIST_DAYS} days")
     def last_week(self, rule: RemarketingRule) -> SafeString:
@@ -140,6 +153,13 @@ class RemarketingRuleAdmin(HistoricalAdmin[RemarketingRule]):
         super().save_related(request, form, formsets, change)
         if change and not form.made_new_version and any(formset.has_changed() for formset in formsets):
             services.note_variants_changed(rule=form.instance)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer only the buttons that would change something."""
+        offered: list[Any] = super().get_actions_detail(request, object_id)
+        rule = self.get_object(request, str(object_id))
+        useful = USEFUL_BUTTONS[RuleStatus(rule.status)] if rule else ()
+        return [action for action in offered if action.path in useful]
 
     # --- buttons ------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@
             const label = option.dataset.type === "datetime" ? op.dataset.dateLabel : op.dataset.label;
             if (op.value) op.textContent = label || op.dataset.label;
         }
+        ops.hidden = !option.value;
         if (allowed.length > 0 && !allowed.includes(ops.value)) ops.value = allowed[0];
         const help = row.querySelector("[data-help-text]");
         help.textContent = option.dataset.help || "";
