@@ -45,10 +45,14 @@ def live_through(*, source: WebhookSource, start: datetime, end: datetime, repor
     for step in range((end - start) // STEP + 1):
         moment = min(start + (step + 1) * STEP, end)
         _take_in(source, by_step.get(step, []))
-        process_due(clock=lambda moment=moment: moment)
+        process_due(clock=_standing_still(moment))
         _date_back(project, moment)
         if (step + 1) % 24 == 0:
             report(f"{moment:%d %b}")
+
+
+def _standing_still(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
 
 
 def sign_up(*, project: Project, at: datetime) -> None:

@@ -36,7 +36,7 @@ def recall_signals(*, project: Project, signals: Sequence[ShopperSignal], now: d
 def _as_it_stands(project: Project, customer_ids: set[uuid.UUID], now: datetime) -> Folded:
     baseline = baselines.recent_baseline(project=project, now=now)
     usual: Usual = baselines.usual_of(baseline)
-    states = profiles.load_states(project=project, customer_ids=customer_ids)
+    states, _ = profiles.load_states(project=project, customer_ids=customer_ids)
     orders = customer_services.last_order_at(list(customer_ids))
     assessments = {
         customer_id: scoring.assess(state, usual=usual, last_ordered_at=orders.get(customer_id), now=now)
