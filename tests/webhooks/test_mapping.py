@@ -132,10 +132,11 @@ def test_a_time_that_is_none_is_an_issue(value: Any) -> None:
         st.sampled_from(["user_id", "email", "user", "session_id", "timestamp"]),
         st.recursive(
             st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
-            lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["id", "email"]), inner),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "email"]), inner),
+            max_leaves=6,
         ),
     ),
-    st.lists(st.text()),
+    st.lists(st.text(), max_size=4),
 )
 def test_any_clean_body_is_searched_without_an_error(body: dict[str, Any], names: list[str]) -> None:
     raw = {"external_id": {"jmespath": "user.id || max(user)", "query_parameter": "uid"}}

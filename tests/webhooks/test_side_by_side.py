@@ -1,0 +1,71 @@
+"""Several requests and several workers at once, each with a database connection of its own."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
+from signals_app.webhooks import pipeline, signature
+from signals_app.webhooks.javascript import stringify
+from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, WebhookSource
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    def and_close(item: Any) -> Any:
+        try:
+            return work(item)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(and_close, items))
+
+
+@pytest.fixture
+def post(source: WebhookSource) -> Callable[[bytes], str]:
+    url = source.registered_urls[0]
+
+    def post(body: bytes) -> str:
+        response = Client().generic(
+            "POST",
+            f"/webhooks/insightarc/{source.id}/",
+            body,
+            headers={signature.HEADER: signature.sign("whsec_test", body, url)},
+        )
+        assert response.status_code == 200
+        return str(response.json()["status"])
+
+    return post
+
+
+def test_the_same_bytes_at_once_are_accepted_once(post: Callable[[bytes], str]) -> None:
+    statuses = at_once(post, [b'{"num_events":%d}' % (number % 5) for number in range(40)])
+
+    assert Counter(statuses) == {"accepted": 5, "duplicate": 35}
+    assert WebhookDelivery.objects.count() == 5
+    assert sum(SeenBody.objects.values_list("duplicate_count", flat=True)) == 35
+
+
+def test_several_workers_process_each_delivery_once(
+    post: Callable[[bytes], str], example_body: Callable[..., dict[str, Any]]
+) -> None:
+    shoppers = [{"user_id": f"u{number % 7}", "email": f"u{number % 7}@example.com"} for number in range(60)]
+    bodies = [stringify(example_body(num_events=n, **who)).encode() for n, who in enumerate(shoppers)]
+    at_once(post, bodies)
+
+    now = timezone.now()
+    reports = at_once(lambda _: pipeline.process_batch(now=now, limit=8), list(range(16)))
+
+    assert sum(report.processed for report in reports) == 60
+    assert sum(report.failed + report.quarantined for report in reports) == 0
+    assert not InboxItem.objects.exists()
+    assert ShopperSignal.objects.count() == 60
+    assert sum(IntentProfile.objects.values_list("signal_count", flat=True)) == 60
