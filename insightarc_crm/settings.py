@@ -194,6 +194,9 @@ if env.str("EMAIL_URL", default=""):
 else:
     EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="") or "signals_app.emails.mailbox.LocalMailboxBackend"
 EMAIL_TIMEOUT = 30
+# How long a worker may keep what it has claimed before another takes it over: longer than any answer of a mail service
+# is waited for. The local mailbox answers at once, so what a killed worker had in hand goes on sooner.
+LEASE_SECONDS = env.int("LEASE_SECONDS", default=30 if EMAIL_BACKEND.endswith(".LocalMailboxBackend") else 120)
 # Anymail reads its keys (MAILGUN_API_KEY, POSTMARK_SERVER_TOKEN, ...) from here, under the names it documents.
 ANYMAIL = {name.removeprefix("ANYMAIL_"): env.str(name) for name in env.ENVIRON if name.startswith("ANYMAIL_")} | {
     "REQUESTS_TIMEOUT": (5, 30)

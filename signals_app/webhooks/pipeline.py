@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from signals_app.core import claims
@@ -35,7 +36,7 @@ from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSourc
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 SUSPECTS_AT_A_TIME = 10
 TRANSACTION_TRIES = 3
 """A deadlock or serialization failure chooses one of two transactions as the victim; the victim tries again."""

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from secrets import SystemRandom
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from signals_app.core.claims import claim
@@ -35,8 +36,7 @@ from signals_app.facts.constants import FactKind
 
 logger = logging.getLogger(__name__)
 
-CLAIM_LEASE = timedelta(seconds=120)
-SENDING_LEASE = timedelta(seconds=120)
+CLAIM_LEASE = SENDING_LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 """Longer than the slowest answer of a mail service that is waited for (settings.EMAIL_TIMEOUT, ANYMAIL)."""
 CLAIM_SIZE = 20
 MAX_SECONDS = 60

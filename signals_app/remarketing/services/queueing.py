@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from signals_app.core.claims import claim
@@ -29,7 +30,7 @@ from signals_app.remarketing.services.situations import match_situation, roots_o
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MAX_ATTEMPTS = 5
 """After so many tries that ended in an error a match is given up, so that it does not keep others waiting."""
 
