@@ -5,13 +5,16 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from signals_app.emails import tasks as email_tasks
 from signals_app.remarketing import services
 
 
 @shared_task
 def queue_due_matches(**kwargs: object) -> None:
-    """Decide what is due and queue the mails that may go."""
-    services.queue_due_matches(now=timezone.now())
+    """Decide what is due, and wake the mail room if there is something to send."""
+    report = services.queue_due_matches(now=timezone.now())
+    if report.queued:
+        email_tasks.send_due.delay()
 
 
 @shared_task
