@@ -196,7 +196,7 @@ def _tree_holds(node: Node, values: Mapping[str, Any], now: datetime) -> Answer:
         return True, conditions.sentence(node)
     labels = {leaf.field.name: leaf.field for leaf in conditions.leaves(node)}
     failed = [
-        f"{result.sentence} (found: {conditions.value_text(labels[result.field], result.actual)})"
+        f"{result.sentence} (found: {conditions.amount_text(labels[result.field], result.actual)})"
         for result in conditions.evaluate(node, values, now=now)
         if not result.holds
     ]

@@ -23,7 +23,14 @@ from signals_app.segments.conditions.tree import (
     leaves,
     parse,
 )
-from signals_app.segments.conditions.wording import DATE_OP_WORDS, OP_WORDS, number_text, sentence, value_text
+from signals_app.segments.conditions.wording import (
+    DATE_OP_WORDS,
+    OP_WORDS,
+    amount_text,
+    number_text,
+    sentence,
+    value_text,
+)
 
 __all__ = [
     "DATE_OP_WORDS",
@@ -37,6 +44,7 @@ __all__ = [
     "Leaf",
     "Node",
     "Not",
+    "amount_text",
     "evaluate",
     "field_names",
     "holds",

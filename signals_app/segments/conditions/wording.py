@@ -57,8 +57,13 @@ def _leaf_sentence(leaf: Leaf) -> str:
         return f"{field.label} {words}"
     if leaf.op in ("within_days", "not_within_days"):
         return f"{field.label} {words} {number_text(leaf.value)} {'day' if leaf.value == 1 else 'days'}"
-    unit = f" {field.unit}" if field.unit else ""
-    return f"{field.label} {words} {value_text(field, leaf.value)}{unit}"
+    return f"{field.label} {words} {amount_text(field, leaf.value)}"
+
+
+def amount_text(field: Field, value: Any) -> str:
+    """Say a field's value with its unit, as in “80 %”."""
+    unit = f" {field.unit}" if field.unit and value is not None else ""
+    return f"{value_text(field, value)}{unit}"
 
 
 def value_text(field: Field, value: Any) -> str:
