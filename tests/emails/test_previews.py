@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from signals_app.catalog.models import Coupon
 from signals_app.emails import gallery
 from signals_app.emails import services as email_services
 from signals_app.emails.constants import SuppressionReason
-from signals_app.emails.forms import EmailTemplateForm
 from signals_app.emails.models import EmailMessage, EmailTemplate, MailboxMail, SenderIdentity
 from signals_app.projects.models import Project
 from tests.emails.examples import MJML, NOW
@@ -89,27 +86,6 @@ class TestTestMail:
         outcome = email_services.send_test(template=template, to_email="me@example.com", now=NOW)
 
         assert (outcome.state, outcome.reason) == ("suppressed", "SKIPPED_SENDER_MISSING")
-
-
-class TestForm:
-    def data(self, **changes: str) -> dict[str, str]:
-        return {"name": "New", "subject": "Hello", "preheader": "", "mjml": MJML, "coupon_pool": ""} | changes
-
-    def test_compiles_what_it_saves(self, project: Project) -> None:
-        form = EmailTemplateForm(self.data(), instance=EmailTemplate(project=project))
-
-        template = form.save()
-
-        assert "{{ unsubscribe_url }}" in EmailTemplate.objects.get(pk=template.pk).compiled_html
-
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [("subject", "{{ nobody }}"), ("preheader", "{% if %}"), ("mjml", "<p>no</p>"), ("mjml", ""), ("name", "")],
-    )
-    def test_names_the_field_that_is_wrong(self, project: Project, field: str, value: str) -> None:
-        form = EmailTemplateForm(self.data(**{field: value}), instance=EmailTemplate(project=project))
-
-        assert set(form.errors) == {field}
 
 
 class TestGalleryInstallation:

@@ -16,8 +16,8 @@ def claim_coupon(*, project: Project, pool: str, claim_key: str, now: datetime) 
     """
     Give the next free code of a pool to whoever asks with `claim_key`, and the same again when asked again.
 
-    None if the pool has no code left that is free and not expired. One statement claims, so two that ask at once
-    never get the same code; on PostgreSQL neither waits for the other.
+    None if the pool has no code left that is free and not expired. The row is locked before it is taken, so two that
+    ask at once never get the same code; on PostgreSQL neither waits for the other.
     """
     claimed = _claimed(project, claim_key)
     if claimed is not None:
@@ -29,9 +29,11 @@ def claim_coupon(*, project: Project, pool: str, claim_key: str, now: datetime) 
     )
     try:
         with transaction.atomic():
-            Coupon.objects.filter(pk__in=free.values("pk")[:1], claimed_at=None).update(
-                claimed_at=now, claim_key=claim_key
-            )
+            # The row is locked first and updated by its id: PostgreSQL may run a subquery with LIMIT and SKIP LOCKED
+            # once for each row it looks at, and would then update more than one.
+            pk = free.values_list("pk", flat=True).first()
+            if pk is not None:
+                Coupon.objects.filter(pk=pk, claimed_at=None).update(claimed_at=now, claim_key=claim_key)
     except IntegrityError:
         # The same key was asked for twice at once: the other one has claimed, and its code is the answer.
         return _claimed(project, claim_key)
