@@ -41,8 +41,11 @@ class Command(BaseCommand):
         if not processes.is_port_free(HOST, port):
             raise CommandError(f"Something else listens on {HOST}:{port}: choose another port, `make demo PORT=8001`.")
         self.stdout.write("Preparing the database and the demo store (the first time takes a moment) ...")
-        call_command("migrate", verbosity=0)
-        call_command("seed_demo")
+        try:
+            call_command("migrate", verbosity=0)
+            call_command("seed_demo")
+        except KeyboardInterrupt:
+            raise CommandError("Stopped while preparing; started again, it goes on.") from None
         url = f"http://{HOST}:{port}"
         simulator = simulator_arguments(url)
         connections.close_all()
