@@ -6,7 +6,8 @@ import uuid
 
 import uuid_utils.compat
 from django.db import models
-from django.db.models.functions import Now
+
+from signals_app.core.clock import Now
 
 
 def new_id() -> uuid.UUID:

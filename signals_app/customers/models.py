@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
 
+from signals_app.core.clock import Now
 from signals_app.core.models import PublicIdModel, TimestampedModel
 from signals_app.customers.constants import (
     MAX_IDENTIFIER_LENGTH,

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
 
+from signals_app.core.clock import Now
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
 

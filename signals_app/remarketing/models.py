@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
+from signals_app.core.clock import Now
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.customers.models import Identifier, Order
 from signals_app.emails.models import EmailMessage, EmailTemplate

@@ -3,8 +3,8 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
-from django.db.models.functions import Now
 
+from signals_app.core.clock import Now
 from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
 from signals_app.shopper_signals.constants import InterestKind, Stage

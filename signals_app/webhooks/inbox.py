@@ -15,8 +15,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
+from signals_app.core.clock import Now
 from signals_app.core.models import new_id
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState
 from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery, WebhookSource

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
 
+from signals_app.core.clock import Now
 from signals_app.core.fields import EncryptedTextField
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.projects.models import Project

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
 
+from signals_app.core.clock import Now
 from signals_app.webhooks import inbox
 from signals_app.webhooks.constants import (
     MAX_PUT_ASIDE_BYTES,

@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import django.db.models.functions.datetime
+import signals_app.core.clock
 import signals_app.core.models
 from django.db import migrations, models
 
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             name='ProductFeed',
             fields=[
                 ('id', models.UUIDField(default=signals_app.core.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
             name='Product',
             fields=[
                 ('id', models.UUIDField(default=signals_app.core.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('sku', models.CharField(max_length=100, verbose_name='item ID')),
                 ('group_sku', models.CharField(blank=True, max_length=100, verbose_name='item group')),

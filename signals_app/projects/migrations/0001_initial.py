@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import django.db.models.functions.datetime
+import signals_app.core.clock
 import django.utils.timezone
 import signals_app.core.models
 import signals_app.projects.models
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             name='Project',
             fields=[
                 ('id', models.UUIDField(default=signals_app.core.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('slug', models.SlugField(unique=True)),
                 ('name', models.CharField(max_length=200)),
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
             name='Membership',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('role', models.CharField(choices=[('OWNER', 'Owner'), ('MARKETER', 'Marketer'), ('ANALYST', 'Analyst'), ('OPERATOR', 'Operator')], default='MARKETER', max_length=20)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),

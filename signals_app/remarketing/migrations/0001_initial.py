@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import django.db.models.functions.datetime
+import signals_app.core.clock
 import signals_app.core.models
 import simple_history.models
 from django.conf import settings
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SendPolicy',
             fields=[
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='send_policy', serialize=False, to='projects.project')),
                 ('max_per_day', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(20)], verbose_name='mails in 24 hours, at most')),
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
             name='HistoricalRemarketingRule',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=signals_app.core.models.new_id, editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
                 ('name', models.CharField(max_length=100)),
                 ('status', models.CharField(choices=[('DRAFT', 'Draft'), ('ACTIVE', 'Active'), ('PAUSED', 'Paused'), ('ARCHIVED', 'Archived')], default='DRAFT', max_length=10)),
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
             name='RemarketingRule',
             fields=[
                 ('id', models.UUIDField(default=signals_app.core.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=100)),
                 ('status', models.CharField(choices=[('DRAFT', 'Draft'), ('ACTIVE', 'Active'), ('PAUSED', 'Paused'), ('ARCHIVED', 'Archived')], default='DRAFT', max_length=10)),
@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                 ('triggered_at', models.DateTimeField()),
                 ('due_at', models.DateTimeField()),
                 ('decided_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('created_at', models.DateTimeField(db_default=signals_app.core.clock.Now())),
                 ('values', models.JSONField(default=dict)),
                 ('gates', models.JSONField(default=list)),
                 ('identifier', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rule_matches', to='customers.identifier')),
