@@ -294,13 +294,16 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["signals_app.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["signals_app.api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "signals_app.api.pagination.KeysetPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "signals_app.api.exceptions.handle_exception",
-    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_PARSER_CLASSES": ["signals_app.api.parsers.StrictJsonParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["signals_app.api.throttling.KeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {"api": "1200/min"},
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "signals_app.api.schema.Schema",
+    "EXCEPTION_HANDLER": "signals_app.api.exceptions.handle_exception",
+    "NON_FIELD_ERRORS_KEY": "request",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "insightarc_crm API",
@@ -311,6 +314,14 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "MatchState": "signals_app.remarketing.constants.MatchState",
+        "MessageState": "signals_app.emails.constants.MessageState",
+        "OrderState": "signals_app.customers.constants.OrderState",
+        "Reason": "signals_app.remarketing.constants.Reason",
+        "SuppressionReason": "signals_app.emails.constants.SuppressionReason",
+    },
 }
 
 # --- Words, time, files ---------------------------------------------------------------------------------------------

@@ -11,4 +11,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("signals_app.webhooks.urls")),
     path("", include("signals_app.emails.urls")),
+    path("api/v1/", include("signals_app.api.urls")),
 ]

@@ -5,3 +5,9 @@ class ApiConfig(AppConfig):
     name = "signals_app.api"
     label = "api"
     verbose_name = "API"
+
+    def ready(self) -> None:
+        from signals_app.api import schema
+
+        # Naming it is using it: drf-spectacular knows of the keys once the class exists.
+        self.schema = schema

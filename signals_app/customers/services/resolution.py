@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Case, F, Q, UUIDField, Value, When
 from django.db.models.functions import Coalesce, Greatest
@@ -118,12 +119,8 @@ def identify(
     resolution = resolve_one(project=project, identifiers=identifiers, evidence=Evidence.IDENTIFY, now=now)
     identifier = resolution.identifiers[""]
     said = dict(attributes or {})
-    if time_zone:
-        try:
-            validate_time_zone(time_zone)
-        except Exception as error:
-            raise InvalidValue("timezone", f"“{time_zone}” is not a time zone.") from error
-        said[TIME_ZONE_ATTRIBUTE] = time_zone
+    if time_zone or TIME_ZONE_ATTRIBUTE in said:
+        said[TIME_ZONE_ATTRIBUTE] = _checked_time_zone(time_zone or said[TIME_ZONE_ATTRIBUTE])
     if said:
         merged = {key: value for key, value in (identifier.attributes | said).items() if value is not None}
         identifier.attributes = merged
@@ -133,6 +130,15 @@ def identify(
         return IdentifyResult(identifier.customer, "conflict", identifier)
     is_created = identifier.customer_id in resolution.created
     return IdentifyResult(identifier.customer, "created" if is_created else "linked", identifier)
+
+
+def _checked_time_zone(said: Any) -> str | None:
+    try:
+        if said is not None:
+            validate_time_zone(said)
+    except (ValidationError, TypeError) as error:
+        raise InvalidValue("timezone", f"“{str(said)[:64]}” is not a time zone.") from error
+    return None if said is None else str(said)
 
 
 def resolve_one(

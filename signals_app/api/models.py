@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from django.db import models
+
+from signals_app.projects.models import Project
+
+
+class IdempotentRequest(models.Model):
+    """A write that was done under an `Idempotency-Key`, and its answer: asked again, it is answered and not done."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request_sha256 = models.CharField(max_length=64)
+    status_code = models.PositiveSmallIntegerField(default=0)
+    response = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("project", "key"), name="idempotent_request_once_per_key"),)
+
+    def __str__(self) -> str:
+        return self.key

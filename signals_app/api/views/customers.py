@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, Prefetch, QuerySet, Value, When
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from signals_app.api.pagination import DEFAULT_PAGE_SIZE, Ordering, page_answer, page_urls
+from signals_app.api.schema import page_of
+from signals_app.api.serializers.customers import (
+    CustomerQuery,
+    CustomerSerializer,
+    IntentSerializer,
+    LookupQuery,
+    TimelineEntrySerializer,
+    TimelineQuery,
+)
+from signals_app.api.views.base import CHANGE_ORDERINGS, ListView, ProjectView, RowView
+from signals_app.customers import services as customer_services
+from signals_app.customers.constants import KINDS_BY_STRENGTH
+from signals_app.customers.identifiers import normalise
+from signals_app.customers.models import Customer, Identifier
+from signals_app.segments import services as segment_services
+from signals_app.segments.models import Segment
+from signals_app.shopper_signals import services as signal_services
+from signals_app.shopper_signals.constants import INTERESTS_SHOWN
+
+IDENTIFIERS_SHOWN = 50
+
+
+def with_details(customers: QuerySet[Customer]) -> QuerySet[Customer]:
+    """Load what a shown profile needs beside its own row; of thousands of visits' IDs, only the latest."""
+    strength = Case(*(When(kind=kind, then=Value(place)) for place, kind in enumerate(KINDS_BY_STRENGTH)))
+    shown = Identifier.objects.order_by(strength, "-pk")[:IDENTIFIERS_SHOWN]
+    return customers.select_related("intent_profile").prefetch_related(
+        Prefetch("identifiers", queryset=shown, to_attr="shown_identifiers")
+    )
+
+
+class CustomerPages(ListView):
+    serializer_class = CustomerSerializer
+    query_class = CustomerQuery
+    orderings = CHANGE_ORDERINGS | {
+        "last_seen_at": Ordering("last_seen_at", "datetime"),
+        "intent_score": Ordering("intent_profile__intent_score", "float"),
+    }
+    default_ordering = "-created_at"
+    changed_fields = ("updated_at",)
+
+    def get_queryset(self) -> QuerySet[Customer]:
+        return with_details(Customer.objects.filter(project=self.project))
+
+    def narrow(self, queryset: QuerySet[Any], asked: dict[str, Any]) -> QuerySet[Any]:
+        for kind in ("external_id", "email", "anonymous_id"):
+            if kind in asked:
+                # A subquery and not a join, so that a profile comes once.
+                known = Identifier.objects.filter(project=self.project, kind=kind, value=normalise(kind, asked[kind]))
+                queryset = queryset.filter(pk__in=known.values("customer_id"))
+        if "stage" in asked:
+            queryset = queryset.filter(intent_profile__stage=asked["stage"])
+        if "intent_score__gte" in asked:
+            queryset = queryset.filter(intent_profile__intent_score__gte=asked["intent_score__gte"])
+        if "segment" in asked:
+            segment = Segment.objects.filter(project=self.project, pk=asked["segment"]).first()
+            if segment is None:
+                raise ValidationError({"segment": ["There is no such segment."]})
+            queryset = queryset.filter(pk__in=_members(segment))
+        return queryset
+
+    def prepare(self, rows: list[Any]) -> dict[str, Any]:
+        return {"consents": customer_services.consents_of([customer.pk for customer in rows])}
+
+
+@extend_schema(parameters=[CustomerQuery], responses=page_of(CustomerSerializer), tags=["customers"])
+class CustomerList(CustomerPages):
+    """List profiles."""
+
+
+@extend_schema(parameters=[CustomerQuery], responses=page_of(CustomerSerializer), tags=["segments"])
+class SegmentCustomerList(CustomerPages):
+    """List the profiles that are in a segment now."""
+
+    def get_queryset(self) -> QuerySet[Customer]:
+        segment = get_object_or_404(Segment, project=self.project, pk=self.kwargs["id"])
+        return super().get_queryset().filter(pk__in=_members(segment))
+
+
+@extend_schema(tags=["customers"])
+class CustomerDetail(RowView):
+    """Show one profile."""
+
+    serializer_class = CustomerSerializer
+
+    def get_queryset(self) -> QuerySet[Customer]:
+        return with_details(Customer.objects.filter(project=self.project))
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        pk = self.kwargs.get("id")
+        return super().get_serializer_context() | {"consents": customer_services.consents_of([pk] if pk else [])}
+
+
+class CustomerPart(ProjectView):
+    """Something that belongs to one profile."""
+
+    lookup_url_kwarg = "id"
+
+    def get_queryset(self) -> QuerySet[Customer]:
+        return Customer.objects.filter(project=self.project).select_related("intent_profile", "project")
+
+
+class CustomerLookup(ProjectView):
+    """Show the profile that an identifier belongs to."""
+
+    serializer_class = CustomerSerializer
+
+    @extend_schema(parameters=[LookupQuery], tags=["customers"])
+    def get(self, request: Request) -> Response:
+        query = LookupQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        ((kind, text),) = query.validated_data.items()
+        known = Identifier.objects.filter(project=self.project, kind=kind, value=normalise(kind, text)).first()
+        if known is None:
+            raise NotFound("Nobody has this identifier.")
+        customer = get_object_or_404(with_details(Customer.objects.filter(project=self.project)), pk=known.customer_id)
+        context = {"consents": customer_services.consents_of([customer.pk])}
+        return Response(CustomerSerializer(customer, context=context).data)
+
+
+class CustomerIntent(CustomerPart):
+    """Show how likely a shopper is to buy or leave, why, and what they care for."""
+
+    serializer_class = IntentSerializer
+
+    @extend_schema(tags=["customers"])
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        customer = self.get_object()
+        profile = getattr(customer, "intent_profile", None)
+        interests = signal_services.top_interests(customer=customer, now=timezone.now(), limit=INTERESTS_SHOWN)
+        shown = {
+            "customer": customer.pk,
+            "intent_score": profile.intent_score if profile else None,
+            "stage": profile.stage if profile else None,
+            "contributions": profile.contributions if profile else [],
+            "interests": interests,
+            "drop_proba": profile.last_drop_proba if profile else None,
+            "signal_count": profile.signal_count if profile else 0,
+            "first_signal_at": profile.first_signal_at if profile else None,
+            "last_signal_at": profile.last_signal_at if profile else None,
+            "scored_at": profile.scored_at if profile else None,
+        }
+        return Response(IntentSerializer(shown).data)
+
+
+class CustomerTimeline(CustomerPart):
+    """Tell a profile's story, newest first; a page may be shorter than asked for, only an empty one is the last."""
+
+    serializer_class = TimelineEntrySerializer
+
+    @extend_schema(
+        parameters=[TimelineQuery], responses=page_of(TimelineEntrySerializer, is_streamed=False), tags=["customers"]
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        query = TimelineQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        entries = customer_services.timeline(
+            customer=self.get_object(),
+            before=_read_moment(asked["cursor"]) if "cursor" in asked else None,
+            limit=asked.get("page_size", DEFAULT_PAGE_SIZE),
+        )
+        following = _write_moment(entries[-1].at) if entries else None
+        return Response(page_answer(_shown(entries), **page_urls(request, following, None)))
+
+
+def _shown(entries: Sequence[Any]) -> list[Any]:
+    return list(TimelineEntrySerializer(entries, many=True).data)
+
+
+def _members(segment: Segment) -> QuerySet[Any]:
+    return segment_services.segment_customers(segment=segment, now=timezone.now()).values("pk")
+
+
+def _write_moment(moment: datetime) -> str:
+    return base64.urlsafe_b64encode(moment.isoformat().encode()).decode().rstrip("=")
+
+
+def _read_moment(cursor: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
+        if moment.tzinfo is None:
+            raise ValueError("without a time zone")
+        return moment.astimezone(timezone.get_default_timezone())
+    except (ValueError, binascii.Error, OverflowError) as error:
+        raise ValidationError({"cursor": ["Not a cursor of this list."]}) from error
