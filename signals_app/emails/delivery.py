@@ -54,7 +54,8 @@ def build(envelope: Envelope) -> AnymailMessage:
     Return the mail with its headers, every one of them cleaned of newlines.
 
     One-click unsubscribe: https://www.rfc-editor.org/rfc/rfc8058 (List-Unsubscribe and List-Unsubscribe-Post),
-    List-Id: https://www.rfc-editor.org/rfc/rfc2919. `metadata` and `tags` are read by django-anymail.
+    List-Id: https://www.rfc-editor.org/rfc/rfc2919. `metadata` and `tags` are read by django-anymail; they
+    are short, because mail services refuse long ones.
     """
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     headers = {
@@ -66,7 +67,7 @@ def build(envelope: Envelope) -> AnymailMessage:
     if envelope.message_id is not None and envelope.send_key is not None:
         headers["Message-ID"] = f"<{envelope.message_id}@{envelope.from_email.rpartition('@')[2]}>"
         headers["X-Send-Key"] = envelope.send_key
-        metadata |= {"message_id": str(envelope.message_id), "send_key": envelope.send_key}
+        metadata["message_id"] = str(envelope.message_id)
     mail = AnymailMessage(
         subject=one_line(envelope.subject, limit=500),
         body=envelope.text,

@@ -17,8 +17,8 @@ class LocalMailboxBackend(BaseEmailBackend):
     """
     An e-mail backend that keeps every mail as a row.
 
-    A mail with a send key (`metadata`, as django-anymail names it) is kept once, however often it is sent; a mail
-    without, such as Django's own password reset, is kept each time.
+    A mail with a send key (its header X-Send-Key) is kept once in its store, however often it is sent; a mail without,
+    such as Django's own password reset, is kept each time. `metadata` is what django-anymail calls so.
     """
 
     def send_messages(self, email_messages: Sequence[DjangoMail]) -> int:
@@ -35,7 +35,7 @@ class LocalMailboxBackend(BaseEmailBackend):
             MailboxMail.objects.bulk_create(
                 [
                     MailboxMail(
-                        send_key=metadata.get("send_key"),
+                        send_key=mail.extra_headers.get("X-Send-Key"),
                         project_id=metadata.get("project_id"),
                         message_id=metadata.get("message_id"),
                         to_email=", ".join(mail.recipients())[:255],

@@ -163,7 +163,8 @@ class TestAnymail:
         [request] = postmark.accepted
         headers = {header["Name"]: header["Value"] for header in request["Headers"]}
         assert (message.state, message.esp_message_id) == ("sent", "esp-1")
-        assert request["Metadata"]["send_key"] == message.send_key
+        assert headers["X-Send-Key"] == message.send_key
+        assert request["Metadata"] == {"project_id": str(message.project_id), "message_id": str(message.pk)}
         assert request["Tag"] == "REMARKETING"
         assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 

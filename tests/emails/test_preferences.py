@@ -117,6 +117,22 @@ class TestOneClick:
         assert Suppression.objects.count() == 1
         assert ConsentChange.objects.filter(is_granted=False).count() == 1
 
+    def test_is_a_no_also_for_an_address_that_bounced_before(
+        self, address: str, strict: Client, message: EmailMessage
+    ) -> None:
+        email_services.suppress(
+            project=message.project,
+            email=message.to_email,
+            reason=SuppressionReason.BOUNCED,
+            source="test",
+            now=NOW,
+        )
+
+        strict.post(address)
+
+        assert not Consent.objects.get().is_granted
+        assert Suppression.objects.get().reason == SuppressionReason.BOUNCED
+
     def test_no_mail_leaves_afterwards(self, address: str, strict: Client, queue: Queue, message: EmailMessage) -> None:
         waiting = queue(message.identifier.customer)
         strict.post(address)

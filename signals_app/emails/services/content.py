@@ -87,7 +87,7 @@ def variables_of(occasion: Occasion, *, sender: SenderIdentity) -> dict[str, Any
     project, template = occasion.project, occasion.template
     source = f"{template.subject}{template.preheader}{template.compiled_html}"
     order = _order_of(occasion) if "order" in source or occasion.context.get("order_id") else None
-    keys = [str(key) for key in occasion.context.get("product_keys", [])][:20]
+    keys = _product_keys(occasion)
     known = catalog_services.products_by_key(project=project, keys=keys)
     wanted = [key for key in keys if not _is_ordered(known.get(key), order)][:MAX_PRODUCTS]
     interests = _interests(occasion) if "interest" in source or "new_arrivals" in source else []
@@ -108,6 +108,19 @@ def variables_of(occasion: Occasion, *, sender: SenderIdentity) -> dict[str, Any
             "reply_to": sender.reply_to or sender.from_email,
         },
     }
+
+
+def _product_keys(occasion: Occasion) -> list[str]:
+    """
+    Return the pages of the products that a mail is about, the most important first.
+
+    A mail about an order comes without any: it shows what the shopper likes most and, see above, has not bought.
+    """
+    keys = occasion.context.get("product_keys") or []
+    if not keys and occasion.context.get("order_id") and occasion.customer is not None:
+        liked = signal_services.top_interests(customer=occasion.customer, now=occasion.now, limit=INTERESTS * 4)
+        keys = [item.name for item in liked if item.kind == InterestKind.PRODUCT]
+    return [str(key) for key in keys][:20]
 
 
 def _person(occasion: Occasion) -> dict[str, str]:

@@ -224,7 +224,12 @@ def _begin(message: EmailMessage, customer: Customer, to_email: str, *, now: dat
     message.state, message.reason, message.detail = MessageState.SENDING, "", ""
     message.sending_at, message.lease_until = now, now + SENDING_LEASE
     message.to_email, message.subject, message.html, message.text = to_email, mail.subject, mail.html, mail.text
-    message.save()
+    message.save(
+        update_fields=[
+            *("state", "reason", "detail", "sending_at", "lease_until", "updated_at"),
+            *("to_email", "subject", "html", "text"),
+        ]
+    )
     return Departure(MessageState.SENDING, _envelope(message, sender))
 
 
@@ -271,7 +276,12 @@ def finish(*, message_id: uuid.UUID, token: uuid.UUID, outcome: Outcome, now: da
         message.esp_message_id = outcome.esp_message_id
     if message.state != MessageState.UNKNOWN:
         message.lease_token = None
-    message.save()
+    message.save(
+        update_fields=[
+            *("state", "reason", "detail", "attempts", "lease_token", "lease_until", "updated_at"),
+            *("due_at", "sending_at", "finished_at", "esp_message_id"),
+        ]
+    )
     if message.state == MessageState.SENT:
         fact_services.record(project=message.project, kind=FactKind.MESSAGE_SENT, subject_ids=[str(message.pk)])
     return True

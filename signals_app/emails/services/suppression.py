@@ -123,11 +123,13 @@ def unsubscribe(*, token: str, now: datetime) -> Subscription:
     """
     subscription = subscription_of(token=token)
     message, project = subscription.message, subscription.project
-    if message is None or project is None or subscription.is_suppressed:
+    if message is None or project is None:
         return subscription
-    customer_services.record_consent(
-        project=project, identifiers=_address(message.identifier), granted=False, source=_SOURCE, now=now
-    )
+    # Also for an address that bounced before: if somebody lifts that, the no still stands.
+    if customer_services.has_consent(customer=message.identifier.customer).granted:
+        customer_services.record_consent(
+            project=project, identifiers=_address(message.identifier), granted=False, source=_SOURCE, now=now
+        )
     suppress(project=project, email=subscription.email, reason=SuppressionReason.UNSUBSCRIBED, source=_SOURCE, now=now)
     return subscription_of(token=token)
 
