@@ -1,8 +1,8 @@
 """
 The demo store's past, lived through by the program itself.
 
-Simulated shoppers browse, sign up and order; every signal goes through the inbox, every mail through the outbox, an
-hour at a time. Nothing here writes a score, a match or a mail.
+Simulated shoppers browse, sign up and order; every signal goes through the inbox, every mail through the outbox, a
+couple of hours at a time. Nothing here writes a score, a match or a mail.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from signals_app.webhooks.javascript import stringify
 from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSource
 
 SHOPPERS = 220
-STEP = timedelta(hours=1)
+STEP = timedelta(hours=2)
 
 
 def live_through(*, source: WebhookSource, start: datetime, end: datetime, report: Callable[[str], object]) -> None:
@@ -47,7 +47,7 @@ def live_through(*, source: WebhookSource, start: datetime, end: datetime, repor
         _take_in(source, by_step.get(step, []))
         process_due(clock=_standing_still(moment))
         _date_back(project, moment)
-        if (step + 1) % 24 == 0:
+        if not (step + 1) * STEP % timedelta(days=1):
             report(f"{moment:%d %b}")
 
 
