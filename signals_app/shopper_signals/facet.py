@@ -109,5 +109,6 @@ def _numbers(signal: ShopperSignal) -> list[str]:
     if signal.num_broken_buttons:
         said.append(f"{signal.num_broken_buttons} dead clicks")
     if signal.issues:
-        said.append(f"{len(signal.issues)} fields could not be read")
+        fields = dict.fromkeys(str(issue.get("field")) for issue in signal.issues if isinstance(issue, dict))
+        said.append(f"not read: {', '.join(fields)}")
     return said

@@ -34,7 +34,7 @@ The stage is a function of state and time:
     browsing              else
 
 A shopper is about to leave when the last drop_proba, or its mean with the fast half-life, is at least 0.8: entered at
-once. It ends when neither holds and either the mean with the slow half-life is below 0.6 or the highest drop_proba,
+once. It ends when neither holds and either the mean with the slow half-life is below 0.5 or the highest drop_proba,
 fading with the fast half-life, is below 0.8: alternating signals do not make the stage flap.
 """
 
@@ -51,7 +51,7 @@ from signals_app.shopper_signals.folding import FAST, IntentState
 HIGH_SCORE = 60.0
 CONSIDERING_SCORE = 30.0
 LEAVING_DROP = 0.8
-STILL_LEAVING_DROP = 0.6
+STILL_LEAVING_DROP = 0.5
 BOUGHT_RECENTLY = timedelta(days=7)
 LAPSED_AFTER = timedelta(days=30)
 NOTICEABLE_POINTS = 2.0
@@ -106,7 +106,7 @@ def assess(state: IntentState, *, usual: Usual, last_ordered_at: datetime | None
         if (rounded := round(points, 2))
     )
     score = round(min(100.0, max(0.0, sum(part.points for part in contributions))), 2)
-    stage = outlook.stage(0.0, score)
+    stage = outlook.stage(0.0, outlook.score(0.0))  # unrounded, as when the next change is looked for
     due = _next_change(outlook, score, stage)
     return Assessment(score, stage, contributions, None if due is None else now + timedelta(hours=due))
 

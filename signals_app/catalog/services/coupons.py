@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
 from signals_app.catalog.models import Coupon
 from signals_app.projects.models import Project
@@ -29,11 +29,10 @@ def claim_coupon(*, project: Project, pool: str, claim_key: str, now: datetime) 
     )
     try:
         with transaction.atomic():
-            # The row is locked first and updated by its id: PostgreSQL may run a subquery with LIMIT and SKIP LOCKED
-            # once for each row it looks at, and would then update more than one.
-            pk = free.values_list("pk", flat=True).first()
-            if pk is not None:
-                Coupon.objects.filter(pk=pk, claimed_at=None).update(claimed_at=now, claim_key=claim_key)
+            # "=" and not "IN": PostgreSQL may run an IN's subquery once a row, and each run would lock another code.
+            Coupon.objects.filter(pk=Subquery(free.values("pk")[:1]), claimed_at=None).update(
+                claimed_at=now, claim_key=claim_key
+            )
     except IntegrityError:
         # The same key was asked for twice at once: the other one has claimed, and its code is the answer.
         return _claimed(project, claim_key)

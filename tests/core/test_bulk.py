@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import math
+import uuid
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from signals_app.core import bulk
+from signals_app.core.bulk import Merge
+from signals_app.customers.models import Customer
+from signals_app.projects.models import Project
+from signals_app.shopper_signals.models import Interest, ShopperSignal
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
+KEY = ("customer", "kind", "name")
+MERGE = {"weight_log2": Merge.ADD_LOG2, "evidence_count": Merge.ADD, "last_seen_at": Merge.LARGER}
+
+
+@pytest.fixture
+def customer(project: Project) -> Customer:
+    return Customer.objects.create(project=project)
+
+
+def write(customer: Customer, *weights: tuple[str, float, int, datetime]) -> None:
+    rows = [(customer.pk, "search", name, level, count, at) for name, level, count, at in weights]
+    bulk.write_rows(Interest, fields=[*KEY, *MERGE], rows=rows, unique=KEY, merge=MERGE)
+
+
+class TestWritingRows:
+    def test_stores_every_kind_of_value_as_the_orm_reads_it(self, project: Project) -> None:
+        pk, events = uuid.uuid4(), [{"name": "Schal “Größe” \u2028 '%s' \\"}, None]
+        at = NOW.astimezone(ZoneInfo("Asia/Tokyo"))
+        fields = [
+            "id",
+            "project",
+            "received_at",
+            "drop_proba",
+            "num_events",
+            "relevant_events",
+            "extra",
+            "issues",
+            "identifier",
+        ]
+
+        bulk.write_rows(
+            ShopperSignal, fields=fields, rows=[(pk, project.pk, at, 1, 2**63 - 1, events, {"a": 1}, [], None)]
+        )
+
+        stored = ShopperSignal.objects.get()
+        assert (stored.id, stored.project, stored.received_at, stored.identifier) == (pk, project, NOW, None)
+        assert (stored.drop_proba, stored.num_events, stored.performance) == (1.0, 2**63 - 1, None)
+        assert (stored.relevant_events, stored.extra, stored.issues) == (events, {"a": 1}, [])
+        assert stored.recorded_at is not None
+        assert ShopperSignal.objects.filter(received_at=NOW, id=pk, extra__a=1).exists()
+
+    def test_changes_rows_that_are_there_as_told(self, customer: Customer) -> None:
+        write(customer, ("wool", 6900.0, 1, NOW), ("hat", 1.0, 1, NOW))
+
+        write(customer, ("wool", 6900.0, 2, NOW - timedelta(days=1)), ("hat", -5000.0, 1, NOW + timedelta(days=1)))
+
+        wool, hat = Interest.objects.get(name="wool"), Interest.objects.get(name="hat")
+        assert (wool.weight_log2, wool.evidence_count, wool.last_seen_at) == (pytest.approx(6901.0), 3, NOW)
+        assert (hat.weight_log2, hat.last_seen_at) == (1.0, NOW + timedelta(days=1))
+
+    def test_adds_logarithms_of_sums(self, customer: Customer) -> None:
+        write(customer, ("wool", math.log2(3), 1, NOW))
+        write(customer, ("wool", math.log2(5), 1, NOW))
+
+        assert Interest.objects.get().weight_log2 == pytest.approx(3.0, abs=1e-12)
+
+    def test_writes_more_than_one_statement_holds(self, customer: Customer) -> None:
+        write(customer, *((str(n), float(n), 1, NOW) for n in range(2 * bulk.ROWS_AT_ONCE + 1)))
+
+        assert Interest.objects.count() == 2 * bulk.ROWS_AT_ONCE + 1
+
+    def test_writes_nothing_for_no_rows(self, customer: Customer) -> None:
+        write(customer)
+
+        assert not Interest.objects.exists()
+
+    def test_lets_constraints_hold(self, customer: Customer) -> None:
+        row = (customer.pk, "gossip", "wool", 1.0, 1, NOW)
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            bulk.write_rows(Interest, fields=[*KEY, *MERGE], rows=[row], unique=KEY, merge=MERGE)
