@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth import get_user_model
 from django.db.models import F
@@ -25,6 +26,10 @@ from signals_app.webhooks import signature
 from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, WebhookSecret, WebhookSource
 
 SECRET = "whsec_test"
+
+# A busy machine is no reason for a property to fail.
+hypothesis.settings.register_profile("insightarc_crm", deadline=None)
+hypothesis.settings.load_profile("insightarc_crm")
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ def claim_coupon(*, project: Project, pool: str, claim_key: str, now: datetime) 
     """
     Give the next free code of a pool to whoever asks with `claim_key`, and the same again when asked again.
 
-    None if the pool has no code left that is free and not expired. The row is locked before it is taken, so two that
-    ask at once never get the same code; on PostgreSQL neither waits for the other.
+    None if the pool has no code left that is free and not expired. One statement claims, so two that ask at
+    once never get the same code; on PostgreSQL neither waits for the other.
     """
     claimed = _claimed(project, claim_key)
     if claimed is not None:
