@@ -14,10 +14,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 FOLDER = Path(__file__).with_name("screenshots")
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SIZES = {"desktop": (1360, 900), "phone": (390, 844)}
 EMAIL, PASSWORD = "marketer@demo.example", "demo-nordlicht"
 
