@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -17,6 +20,30 @@ from signals_app.webhooks.constants import (
 from signals_app.webhooks.models import SignatureFailure, WebhookSource
 
 MAX_SIGNATURE_LENGTH = 200
+WRITES_A_SECOND = 20
+"""Of one source, in one process. A flood of forgeries must not take the database from the requests that verify."""
+
+
+class FloodGate:
+    """Lets so many writes a second through and counts the rest in memory, to be written with the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of_source: dict[UUID, tuple[int, int, int]] = {}
+        """Source -> (second, writes in it, not yet written)."""
+
+    def pass_one(self, source_id: UUID, *, clock: float) -> int:
+        """Return how many rejections to write now, this one included; 0: none, it is kept for later."""
+        with self._lock:
+            second, writes, unwritten = self._of_source.get(source_id, (0, 0, 0))
+            if second != int(clock):
+                second, writes = int(clock), 0
+            is_open = writes < WRITES_A_SECOND
+            self._of_source[source_id] = (second, writes + is_open, 0 if is_open else unwritten + 1)
+            return unwritten + 1 if is_open else 0
+
+
+_gate = FloodGate()
 
 
 def keep_unchecked(source: WebhookSource, body: bytes, signature: str) -> None:
@@ -35,9 +62,12 @@ def keep_unchecked(source: WebhookSource, body: bytes, signature: str) -> None:
 
 def note_bad_signature(source: WebhookSource, body: bytes, signature: str) -> None:
     """Count a request whose signature does not match, and put one aside every 10 seconds for diagnosis."""
+    rejected = _gate.pass_one(source.id, clock=time.monotonic())
+    if not rejected:
+        return
     as_of = WebhookSource.objects.annotate(as_of=Now()).values_list("as_of", flat=True).get(pk=source.pk)
     with transaction.atomic():
-        inbox.count(source.id, RejectionReason.BAD_SIGNATURE, at=as_of)
+        inbox.count(source.id, RejectionReason.BAD_SIGNATURE, at=as_of, by=rejected)
         put_aside = SignatureFailure.objects.filter(source=source, reason=RejectionReason.BAD_SIGNATURE)
         if (
             len(body) <= MAX_PUT_ASIDE_BYTES

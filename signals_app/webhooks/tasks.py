@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from celery import shared_task
@@ -12,10 +13,28 @@ from signals_app.webhooks import pipeline, services
 
 SECONDS_AT_A_TIME = 20
 
+_is_asked = threading.Event()
+_turn = threading.Lock()
+
 
 @shared_task
 def process_inbox(**_: object) -> None:
-    """Process what waits in the inbox, until it is empty or 20 seconds have passed; then pass on what became due."""
+    """
+    Process what waits in the inbox, until it is empty or 20 seconds have passed; then pass on what became due.
+
+    Of one process, one thread does it, and looks again if another was asked meanwhile: more threads would only wait
+    for each other, on SQLite for the one writer's turn, elsewhere for the interpreter.
+    """
+    _is_asked.set()
+    while _is_asked.is_set() and _turn.acquire(blocking=False):
+        try:
+            _is_asked.clear()
+            _drain()
+        finally:
+            _turn.release()
+
+
+def _drain() -> None:
     services.release_parked(now=timezone.now())
     stop_at, next_due_at = time.monotonic() + SECONDS_AT_A_TIME, None
     while time.monotonic() < stop_at:

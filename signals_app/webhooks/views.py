@@ -37,7 +37,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from signals_app.webhooks import inbox, payload, rejections, signature, wakeup
+from signals_app.webhooks import inbox, payload, rejections, shared_commit, signature, wakeup
 from signals_app.webhooks.constants import MAX_BODY_BYTES, DeliveryVerdict
 from signals_app.webhooks.exceptions import MalformedDelivery
 from signals_app.webhooks.models import WebhookSource
@@ -144,7 +144,7 @@ class ReceiveWebhook(APIView):
             payload.parse(body)
         except MalformedDelivery as malformed:
             verdict, error = DeliveryVerdict.MALFORMED, str(malformed)
-        [receipt] = inbox.keep([inbox.Arrival(self.source, body, verdict, content_type, error)])
+        receipt = shared_commit.keep(inbox.Arrival(self.source, body, verdict, content_type, error))
         if verdict == DeliveryVerdict.MALFORMED:
             return Response({"code": "malformed", "detail": error, "id": receipt.delivery_id}, status=400)
         if receipt.is_duplicate:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from celery import current_app
 from django.conf import settings
@@ -24,7 +25,8 @@ TASK = "signals_app.webhooks.tasks.process_inbox"
 class Waker:
     """One flag and one thread; the flag is what bounds it, since any number of requests raise it once."""
 
-    def __init__(self) -> None:
+    def __init__(self, publish: Callable[[], object]) -> None:
+        self._publish = publish
         self._is_asked = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -43,13 +45,13 @@ class Waker:
             self._is_asked.wait()
             self._is_asked.clear()
             try:
-                current_app.send_task(TASK)
+                self._publish()
             except Exception:
                 logger.warning("A wake-up could not be published; the sweeper will find its row.", exc_info=True)
             time.sleep(SECONDS_BETWEEN_WAKE_UPS)
 
 
-_waker = Waker()
+_waker = Waker(lambda: current_app.send_task(TASK))
 
 
 def wake_workers() -> None:

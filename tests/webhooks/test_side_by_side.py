@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DataError, OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
 from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
-from signals_app.webhooks import pipeline, signature
+from signals_app.webhooks import inbox, pipeline, shared_commit, signature, tasks
+from signals_app.webhooks.constants import DeliveryVerdict
 from signals_app.webhooks.javascript import stringify
 from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, WebhookSource
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+BYTES = (bytes, memoryview)
 
 
 def at_once(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
@@ -69,3 +72,64 @@ def test_several_workers_process_each_delivery_once(
     assert not InboxItem.objects.exists()
     assert ShopperSignal.objects.count() == 60
     assert sum(IntentProfile.objects.values_list("signal_count", flat=True)) == 60
+
+
+class TestASharedCommit:
+    BODIES = (b'{"a":1}', b'{"a":666}', b'{"a":3}')
+
+    @staticmethod
+    def settle(source: WebhookSource, error: Exception) -> list[Any]:
+        """Commit three arrivals together, one of which the database refuses with `error`, whatever batch it is in."""
+
+        def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            if "webhooks_webhookdelivery" in sql and any(b"666" in bytes(p) for p in params if isinstance(p, BYTES)):
+                raise error
+            return execute(sql, params, many, context)
+
+        shared = shared_commit.SharedCommit()
+        waiting = [
+            shared_commit._Waiting(inbox.Arrival(source, body, DeliveryVerdict.ACCEPTED))
+            for body in TestASharedCommit.BODIES
+        ]
+        with connection.execute_wrapper(refuse):
+            shared._settle(waiting)
+        return waiting
+
+    def test_leaves_out_only_what_the_database_refuses(self, source: WebhookSource) -> None:
+        waiting = self.settle(source, DataError("invalid"))
+
+        assert [one.receipt is not None for one in waiting] == [True, False, True]
+        assert isinstance(waiting[1].error, DataError)
+        assert WebhookDelivery.objects.count() == 2
+
+    def test_fails_for_all_when_the_database_is_gone(self, source: WebhookSource) -> None:
+        waiting = self.settle(source, OperationalError("server closed the connection"))
+
+        assert all(isinstance(one.error, OperationalError) for one in waiting)
+        assert not WebhookDelivery.objects.exists()
+
+    def test_leaves_nobody_waiting_when_something_unforeseen_happens(self, source: WebhookSource) -> None:
+        with pytest.raises(RuntimeError):
+            self.settle(source, RuntimeError("unforeseen"))
+
+
+def test_the_task_empties_the_inbox(post: Callable[[bytes], str]) -> None:
+    for number in range(3):
+        post(b'{"num_events":%d}' % number)
+
+    at_once(lambda _: tasks.process_inbox(), list(range(4)))
+
+    assert ShopperSignal.objects.count() == 3
+    assert not InboxItem.objects.exists()
+
+
+def test_the_task_releases_what_was_parked_after_the_source_went_on(
+    post: Callable[[bytes], str], source: WebhookSource
+) -> None:
+    WebhookSource.objects.update(is_paused=True)
+    assert post(b"{}") == "parked"
+    WebhookSource.objects.update(is_paused=False)
+
+    tasks.process_inbox()
+
+    assert ShopperSignal.objects.count() == 1

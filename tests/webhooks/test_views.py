@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from signals_app.webhooks import inbox, signature
+from signals_app.webhooks import inbox, rejections, signature
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState, RejectionReason
 from signals_app.webhooks.models import (
     HourlyCount,
@@ -189,6 +189,15 @@ class TestAWrongSignature:
 
         assert HourlyCount.objects.get(outcome=RejectionReason.BAD_SIGNATURE).count == 3
         assert bytes(SignatureFailure.objects.get().body) == b'{"num_events":0}'
+
+    def test_is_counted_but_not_written_each_time_in_a_flood(self) -> None:
+        gate, source_id = rejections.FloodGate(), uuid.uuid4()
+
+        first = [gate.pass_one(source_id, clock=7.0) for _ in range(1_000)]
+        later = [gate.pass_one(source_id, clock=8.0) for _ in range(2)]
+
+        assert sum(1 for written in first if written) == rejections.WRITES_A_SECOND
+        assert sum(first) + sum(later) == 1_002
 
     def test_is_not_put_aside_above_32_kib(self, post_signal: Post) -> None:
         post_signal(b"x" * (32 * 1024 + 1), secret="wrong")
