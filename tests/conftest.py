@@ -16,10 +16,10 @@ import hypothesis
 import pytest
 from django.contrib.auth import get_user_model
 from django.db.models import F
-from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
+from signals_app.core.clock import Now
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Membership, Project
 from signals_app.webhooks import signature

@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
+from signals_app.core.models import new_id
 from signals_app.webhooks import inbox, rejections, signature
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState, RejectionReason
 from signals_app.webhooks.models import (
@@ -191,7 +192,7 @@ class TestAWrongSignature:
         assert bytes(SignatureFailure.objects.get().body) == b'{"num_events":0}'
 
     def test_is_counted_but_not_written_each_time_in_a_flood(self) -> None:
-        gate, source_id = rejections.FloodGate(), uuid.uuid4()
+        gate, source_id = rejections.FloodGate(), new_id()
 
         first = [gate.pass_one(source_id, clock=7.0) for _ in range(1_000)]
         later = [gate.pass_one(source_id, clock=8.0) for _ in range(2)]
