@@ -9,7 +9,7 @@ import pytest
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, Identifier
 from signals_app.emails import gallery as email_gallery
-from signals_app.emails.models import EmailTemplate
+from signals_app.emails.models import EmailTemplate, SenderIdentity
 from signals_app.projects.models import Project
 from signals_app.remarketing import gallery
 from signals_app.remarketing.models import RemarketingRule
@@ -24,9 +24,24 @@ def _local_mailbox(settings: Any) -> None:
     settings.EMAIL_BACKEND = "signals_app.emails.mailbox.LocalMailboxBackend"
 
 
+_compiled: dict[str, dict[str, Any]] = {}
+"""The gallery's mails as they were checked and compiled for the first test: that takes longer than most tests."""
+
+
 @pytest.fixture
 def templates(project: Project) -> dict[str, EmailTemplate]:
-    return email_gallery.install(project=project, now=NOON)
+    if not _compiled:
+        columns = ("name", "subject", "preheader", "mjml", "compiled_html", "coupon_pool")
+        for key, template in email_gallery.install(project=project, now=NOON).items():
+            _compiled[key] = {column: getattr(template, column) for column in columns}
+    for values in _compiled.values():
+        EmailTemplate.objects.get_or_create(project=project, name=values["name"], defaults=values)
+    SenderIdentity.objects.get_or_create(
+        project=project,
+        defaults={"from_name": project.name, "from_email": "shop@example.com", "postal_address": "1 Example Street"},
+    )
+    by_name = {template.name: template for template in EmailTemplate.objects.filter(project=project)}
+    return {key: by_name[values["name"]] for key, values in _compiled.items()}
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from signals_app.remarketing.models import RemarketingRule, RuleMatch
 from tests.remarketing.conftest import NOON
 
 PROCESSES = 8
-SHOPPERS = 24
+SHOPPERS = 12
 VALUES = {
     "drop_proba": 0.97,
     "num_events": 25,

@@ -22,6 +22,7 @@ from signals_app.shopper_signals.models import IntentProfile, Interest
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TEXTS = ["Ada", "ada", "Ärmel", "ärmel", "o'Brien%", "50%_off", "日本", "a b", "Zoë"]
+POPULATION = 30
 NAMES = ["/products/wool-scarf", "Schuhe > Läufer", "Acme", "red shoes", "RED SHOES"]
 
 
@@ -86,7 +87,7 @@ def make_customer(project: Project, chance: random.Random, number: int) -> None:
 def population(db: None) -> Project:
     project = Project.objects.create(slug="shop", name="Shop", shop_url="https://shop.example.com")
     chance = random.Random(20261124)
-    for number in range(50):
+    for number in range(POPULATION):
         make_customer(project, chance, number)
     return project
 
@@ -161,7 +162,7 @@ def test_database_and_predicate_agree_on_every_leaf_of_every_field(population: P
                 assert by_database == by_predicate, tree
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees())
 def test_database_and_predicate_agree_on_random_trees(population: Project, tree: dict[str, Any]) -> None:
     by_database, by_predicate = both_answers(population, tree)
@@ -169,14 +170,14 @@ def test_database_and_predicate_agree_on_random_trees(population: Project, tree:
     assert by_database == by_predicate
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees())
 def test_a_tree_and_its_negation_divide_everyone(population: Project, tree: dict[str, Any]) -> None:
     inside, _ = both_answers(population, tree)
     outside, _ = both_answers(population, {"not": tree})
 
     assert not inside & outside
-    assert len(inside | outside) == 50
+    assert len(inside | outside) == POPULATION
 
 
 def test_values_are_read_in_a_handful_of_queries(population: Project, django_assert_max_num_queries: Any) -> None:
@@ -185,13 +186,13 @@ def test_values_are_read_in_a_handful_of_queries(population: Project, django_ass
     with django_assert_max_num_queries(6):
         values = services.profile_values(customer_ids=everyone, now=NOW)
 
-    assert len(values) == 50
+    assert len(values) == POPULATION
 
 
 def test_a_count_shows_a_few_of_those_it_counts(population: Project) -> None:
     sample = services.count_and_sample(project=population, tree={}, now=NOW, limit=5)
 
-    assert sample.count == 50
+    assert sample.count == POPULATION
     assert len(sample.customers) == 5
 
 
