@@ -222,7 +222,12 @@ def _has_not_ordered(case: _Case) -> Answer:
         return True, "an order does not matter to this automation"
     if last is None:
         return True, "has not ordered"
-    return last < case.now - window, f"ordered {case.day(last)}; skipped within {_days(window)} of an order"
+    triggered_at = case.situation.triggered_at
+    if case.rule.entry_event == EntryEvent.ORDER:
+        # The order that began it is no reason against it, a later one is.
+        return last <= triggered_at, f"last ordered {case.day(last)}; skipped after a further order"
+    since = min(case.now - window, triggered_at)
+    return last < since, f"ordered {case.day(last)}; skipped within {_days(window)} of an order"
 
 
 def _is_order_valid(case: _Case) -> Answer:

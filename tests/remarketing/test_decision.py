@@ -26,6 +26,7 @@ from signals_app.segments import conditions
 from signals_app.segments.fields import Field, FieldType, Scope
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NOON_BEFORE = NOW - timedelta(minutes=5)
 FIELDS = {
     "drop_proba": Field("drop_proba", "Exit likelihood", FieldType.NUMBER, Scope.SIGNAL),
     "num_events": Field("num_events", "Events", FieldType.NUMBER, Scope.SIGNAL),
@@ -227,6 +228,21 @@ class TestDecide:
         is_refused = reason not in SEND_REASONS
         assert decision.reason is (reason if is_refused else Reason.MATCHED)
         assert decision.outcome is (outcome if is_refused else Outcome.PLAN)
+
+    @pytest.mark.parametrize("days", [0, 7])
+    def test_an_order_since_the_last_signal_counts_whatever_the_days(self, days: int) -> None:
+        rule = replace(RULE, skip_if_ordered=timedelta(days=days))
+
+        assert decide(rule, due(last_ordered_at=NOON_BEFORE), NOW).reason is Reason.SKIPPED_ORDERED
+        assert (
+            decide(replace(RULE, skip_if_ordered=None), due(last_ordered_at=NOON_BEFORE), NOW).outcome is Outcome.SEND
+        )
+
+    def test_an_automation_that_begins_with_an_order_is_stopped_only_by_a_further_one(self) -> None:
+        rule = replace(RULE, entry_event=EntryEvent.ORDER)
+
+        assert decide(rule, due(last_ordered_at=DUE.triggered_at), NOW).outcome is Outcome.SEND
+        assert decide(rule, due(last_ordered_at=NOON_BEFORE), NOW).reason is Reason.SKIPPED_ORDERED
 
     def test_plans_for_after_the_wait(self) -> None:
         decision = decide(RULE, replace(DUE, moment=Moment.TRIGGER, triggered_at=NOW, due_at=None), NOW)

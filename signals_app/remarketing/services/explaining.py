@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -160,7 +160,7 @@ def _situation(
         without=None,
         now=now,
     )
-    return Situation(**{**situation.__dict__, "moment": Moment.DUE, "send": send})
+    return replace(situation, moment=Moment.DUE, send=send)
 
 
 def _nearest_miss(spec: RuleSpec, occasions: list[Occasion], now: datetime) -> NearestMiss | None:

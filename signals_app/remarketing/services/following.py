@@ -31,6 +31,8 @@ READER = "remarketing"
 ORDERS_AT_ONCE = 50
 """Orders handled in one transaction: on SQLite nobody else writes meanwhile."""
 
+TRIES = 3
+
 
 class ShopperMoved(TransientError):
     """While orders were followed, one of their shoppers was joined to another profile."""
@@ -54,8 +56,15 @@ def follow_facts(*, now: datetime, limit: int = 100) -> int:
 
 def _follow(fact: Fact, now: datetime) -> None:
     for start in range(0, len(fact.subject_ids), ORDERS_AT_ONCE):
-        with transaction.atomic():
-            _follow_orders(fact.project, fact.subject_ids[start : start + ORDERS_AT_ONCE], now)
+        order_ids = fact.subject_ids[start : start + ORDERS_AT_ONCE]
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with transaction.atomic():
+                    _follow_orders(fact.project, order_ids, now)
+                break
+            except ShopperMoved:
+                if not tries_left:
+                    raise
 
 
 def _follow_orders(project: Project, order_ids: Iterable[str], now: datetime) -> None:
