@@ -13,7 +13,7 @@ from django.urls import reverse as urls_reverse
 from signals_app.api import urls
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, Order
-from signals_app.emails.models import EmailMessage, EmailTemplate, Suppression
+from signals_app.emails.models import EmailMessage, Suppression
 from signals_app.projects import services as project_services
 from signals_app.projects.models import ApiKey, Project
 from signals_app.remarketing.models import RemarketingRule, RuleMatch
@@ -52,49 +52,14 @@ OTHERS = {"customer-lookup"}
 WITHOUT_KEY = {"schema", "docs", "nothing-here"}
 
 
-def make_store(project: Project) -> Project:
-    """Fill a store with one row of everything that the API shows."""
-    identifier = customer_services.identify(project=project, identifiers=ADA, now=NOW).identifier
-    customer_services.record_order(
-        project=project,
-        identifiers=ADA,
-        order_id="R-1",
-        total=1,  # type: ignore[arg-type]
-        currency="EUR",
-        placed_at=NOW,
-        now=NOW,
-    )
-    ShopperSignal.objects.create(
-        project=project, identifier=identifier, received_at=NOW, relevant_events=[{"name": "/cart"}]
-    )
-    template = EmailTemplate.objects.create(project=project, name="T", subject="S", mjml="<mjml></mjml>")
-    message = EmailMessage.objects.create(
-        project=project, identifier=identifier, template=template, purpose="REMARKETING", send_key="k", due_at=NOW
-    )
-    rule = RemarketingRule.objects.create(project=project, name="R")
-    RuleMatch.objects.create(
-        project=project,
-        rule=rule,
-        rule_version=1,
-        identifier=identifier,
-        entry_key="e",
-        message=message,
-        triggered_at=NOW,
-        due_at=NOW,
-    )
-    Segment.objects.create(project=project, name="Everyone")
-    Suppression.objects.create(project=project, email="other@example.com", reason="manual")
-    return project
+@pytest.fixture
+def own(project: Project, fill_store: Callable[[Project], Project]) -> Project:
+    return fill_store(project)
 
 
 @pytest.fixture
-def own(project: Project) -> Project:
-    return make_store(project)
-
-
-@pytest.fixture
-def foreign(db: None) -> Project:
-    return make_store(project_services.create_project(slug="foreign", name="F", shop_url="https://foreign.example"))
+def foreign(fill_store: Callable[[Project], Project]) -> Project:
+    return fill_store(project_services.create_project(slug="foreign", name="F", shop_url="https://foreign.example"))
 
 
 def routes() -> Iterator[str]:

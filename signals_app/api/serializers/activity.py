@@ -10,7 +10,7 @@ from rest_framework import serializers
 from signals_app.api.serializers.base import QuerySerializer
 from signals_app.emails.constants import MessageState
 from signals_app.emails.models import EmailMessage
-from signals_app.remarketing.constants import MatchState
+from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.models import RuleMatch
 from signals_app.shopper_signals.models import ShopperSignal
 
@@ -82,6 +82,7 @@ class MessageSerializer(serializers.ModelSerializer[EmailMessage]):
     rule = serializers.UUIDField(source="rule_match.rule_id", default=None, allow_null=True, read_only=True)
     match = serializers.UUIDField(source="rule_match.id", default=None, allow_null=True, read_only=True)
     state = serializers.ChoiceField(choices=MessageState.choices, read_only=True)
+    to_email = serializers.CharField(read_only=True, help_text="Empty until it was sent.")
 
     class Meta:
         model = EmailMessage
@@ -115,6 +116,9 @@ class GateSerializer(serializers.Serializer[Any]):
 class MatchSerializer(serializers.ModelSerializer[RuleMatch]):
     customer = serializers.UUIDField(source="identifier.customer_id", read_only=True)
     state = serializers.ChoiceField(choices=MatchState.choices, read_only=True)
+    reason = serializers.ChoiceField(
+        choices=Reason.choices, allow_blank=True, read_only=True, help_text="Empty until it was decided."
+    )
     gates = serializers.SerializerMethodField(help_text="What was asked at the last decision.")
 
     class Meta:
