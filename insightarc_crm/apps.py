@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib import admin
 from django.contrib.admin import apps as admin_apps
 
 
@@ -13,3 +14,10 @@ class CrmAdminConfig(admin_apps.AdminConfig):
 
     default_site = "insightarc_crm.admin_site.CrmAdminSite"
     default = False
+
+    def ready(self) -> None:
+        super().ready()
+        # Users, groups and schedules belong to no store: their pages would show what is another store's. People are
+        # managed as team members.
+        for model in [model for model in admin.site._registry if not model.__module__.startswith("signals_app.")]:
+            admin.site.unregister(model)

@@ -154,19 +154,13 @@ def conflicts(customer: Customer) -> list[IdentityConflict]:
 
 LINKS = {
     "signal": "shopper_signals_shoppersignal",
-    "match": "remarketing_rulematch",
-    "decision": "remarketing_rulematch",
-    "message": "emails_emailmessage",
-    "mail": "emails_emailmessage",
+    "automation": "remarketing_rulematch",
     "email": "emails_emailmessage",
     "order": "customers_order",
 }
 ICONS = {
     "signal": "sensors",
-    "match": "bolt",
-    "decision": "bolt",
-    "message": "mail",
-    "mail": "mail",
+    "automation": "bolt",
     "email": "mail",
     "order": "shopping_bag",
     "consent": "how_to_reg",

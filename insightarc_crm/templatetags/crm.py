@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django import template
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from insightarc_crm.stages import STAGE_TONES
@@ -43,11 +43,8 @@ def stage_badge(profile: IntentProfile) -> SafeString:
 
 @register.simple_tag
 def explain_link(automation: RemarketingRule, customer: Customer) -> str:
-    """Return where an automation explains what it decides for a shopper, else the automation's page."""
-    try:
-        return f"{reverse('admin:remarketing_remarketingrule_explain', args=[automation.pk])}?customer={customer.pk}"
-    except NoReverseMatch:
-        return reverse("admin:index")
+    """Return the page that explains what an automation would decide for a shopper now."""
+    return f"{reverse('admin:remarketing_rulematch_explain')}?profile={customer.pk}&rule={automation.pk}"
 
 
 @register.simple_tag

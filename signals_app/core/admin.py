@@ -266,6 +266,8 @@ class ProjectSingletonAdmin(ProjectScopedAdmin[M]):
         return super().changelist_view(request, extra_context)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         if self.get_queryset(request).exists():
             return self.changelist_view(request)
         return super().add_view(request, form_url, extra_context)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -155,10 +155,7 @@ class MembershipAdmin(ProjectScopedAdmin[Membership]):
             return super().delete_view(request, object_id, extra_context)
         except LastOwner as error:
             messages.error(request, str(error))
-            return self.changelist_redirect()
-
-    def changelist_redirect(self) -> HttpResponse:
-        return HttpResponse(status=302, headers={"Location": reverse("admin:projects_membership_changelist")})
+            return HttpResponseRedirect(reverse("admin:projects_membership_changelist"))
 
     @display(description="Name", ordering="user__username")
     def person(self, obj: Membership) -> str:

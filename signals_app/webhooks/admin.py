@@ -245,6 +245,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WebhookDelivery], search_term: str
     ) -> tuple[QuerySet[WebhookDelivery], bool]:
+        if not search_term.strip():
+            return queryset, False
         try:
             return queryset.filter(pk=uuid.UUID(search_term.strip())), False
         except ValueError:

@@ -218,7 +218,7 @@ class RemarketingRuleAdmin(HistoricalAdmin[RemarketingRule]):
             "title": "Add the five examples",
             "question": question,
             "submit": "Add the examples",
-            "object": "Five ready-made automations",
+            "subject": "Five ready-made automations",
             "opts": self.opts,
             "back": back,
         }

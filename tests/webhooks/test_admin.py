@@ -1,0 +1,240 @@
+"""The connection page, the incoming log and what needs fixing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from signals_app.core import http
+from signals_app.projects.constants import Role
+from signals_app.projects.models import Project
+from signals_app.webhooks import bodies
+from signals_app.webhooks.constants import InboxState
+from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSecret, WebhookSource
+
+Post = Callable[..., Any]
+
+
+@pytest.fixture
+def operator(sign_in: Callable[..., Client]) -> Client:
+    return sign_in(Role.OPERATOR)
+
+
+def page(source: WebhookSource, view: str = "change") -> str:
+    return reverse(f"admin:webhooks_webhooksource_{view}", args=[source.pk])
+
+
+def settings_of(source: WebhookSource, **changes: str) -> dict[str, str]:
+    return {
+        "name": source.name,
+        "registered_urls": "\r\n".join(source.registered_urls),
+        "duplicate_window_seconds": "600",
+        "external_id_paths": "user_id, customer_id, external_id, user.id, customer.id",
+        "email_paths": "email, user.email, customer.email",
+        "anonymous_id_paths": "anonymous_id, visitor_id, client_id, session_id",
+        "session_id_paths": "session_id, session.id",
+        "occurred_at_paths": "occurred_at, timestamp",
+    } | changes
+
+
+def test_pasting_the_secret_says_how_many_earlier_requests_verify(
+    operator: Client, source: WebhookSource, post_signal: Post, example_body: Callable[..., dict[str, Any]]
+) -> None:
+    WebhookSecret.objects.all().delete()
+    for number in range(3):
+        post_signal(example_body(num_events=number))
+
+    wrong = operator.post(page(source, "secret"), {"secret": "another"}, follow=True).content.decode()
+    right = operator.post(page(source, "secret"), {"secret": " whsec_test \n"}, follow=True).content.decode()
+
+    assert "0 of 3 verify" in wrong
+    assert "3 of 3 verify" in right
+    assert "whsec_test" not in right
+    assert WebhookDelivery.objects.count() == 3
+
+
+def test_an_empty_secret_is_refused_with_the_field_named(operator: Client, source: WebhookSource) -> None:
+    answer = operator.post(page(source, "secret"), {"secret": "   "}, follow=True).content.decode()
+
+    assert "Webhook secret: " in answer
+    assert source.secrets.count() == 1
+
+
+def test_a_secret_can_be_taken_away_but_never_read(operator: Client, source: WebhookSource) -> None:
+    secret = source.secrets.get()
+
+    shown = operator.get(page(source)).content.decode()
+    operator.post(reverse("admin:webhooks_webhooksource_remove_secret", args=[source.pk, secret.pk]))
+
+    assert "whsec_test" not in shown
+    assert not source.secrets.exists()
+
+
+def test_the_probe_says_in_words_what_insightarc_would_find(
+    operator: Client, source: WebhookSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(method: str, url: str, **_: Any) -> Any:
+        raise http.BlockedAddress("127.0.0.1 is a private address")
+
+    monkeypatch.setattr(http, "request", refuse)
+
+    answer = operator.post(page(source, "probe"), follow=True).content.decode()
+
+    assert "Insightarc could not reach it" in answer
+
+
+def test_pausing_keeps_signals_and_going_on_processes_them(
+    operator: Client, source: WebhookSource, post_signal: Post, example_body: Callable[..., dict[str, Any]]
+) -> None:
+    operator.post(page(source, "pause"), {"paused": "1"})
+    post_signal(example_body())
+    parked = InboxItem.objects.get().state
+    home = operator.get("/admin/").content.decode()
+    answer = operator.post(page(source, "pause"), {"paused": "0"}, follow=True).content.decode()
+
+    assert parked == InboxState.PARKED
+    assert "is paused: signals are kept" in home
+    assert "1 signals that came meanwhile" in answer
+    assert InboxItem.objects.get().state == InboxState.PENDING
+
+
+def test_buttons_act_only_on_post_and_only_for_those_who_may(
+    sign_in: Callable[..., Client], source: WebhookSource
+) -> None:
+    operator, marketer = sign_in(Role.OPERATOR), sign_in(Role.MARKETER)
+
+    for view, data in (("secret", {"secret": "x"}), ("probe", {}), ("pause", {"paused": "1"})):
+        assert operator.get(page(source, view)).status_code == 403
+        assert marketer.post(page(source, view), data).status_code == 403
+    source.refresh_from_db()
+    assert not source.is_paused
+    assert "Probe as Insightarc does" not in marketer.get(page(source)).content.decode()
+
+
+def test_settings_are_kept_as_written_and_defaults_are_not_stored(operator: Client, source: WebhookSource) -> None:
+    address = "https://CRM.example.com:443/Hook?x=1"
+
+    answer = operator.post(
+        page(source), settings_of(source, registered_urls=address, email_paths="data.mail", email_query_parameter="uid")
+    )
+    source.refresh_from_db()
+
+    assert answer.status_code == 302
+    assert source.registered_urls == [address]
+    assert source.identity_mapping == {"email": {"paths": ["data.mail"], "query_parameter": "uid"}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("registered_urls", "not an address", "is not an address"),
+        ("registered_urls", "javascript:alert(1)", "is not an address"),
+        ("email_jmespath", "user.[", "Not a JMESPath"),
+        ("email_paths", "a..b", "dotted paths"),
+        ("email_query_parameter", "a b", "name of a parameter"),
+        ("duplicate_window_seconds", "-1", "greater than or equal to 0"),
+        ("name", "", "required"),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_its_field(
+    operator: Client, source: WebhookSource, field: str, value: str, words: str
+) -> None:
+    answer = operator.post(page(source), settings_of(source, **{field: value}))
+    before = source.registered_urls
+    source.refresh_from_db()
+
+    assert answer.status_code == 200
+    assert any(words in error for error in answer.context["adminform"].form.errors[field])
+    assert source.registered_urls == before
+    assert source.identity_mapping == {}
+
+
+def test_a_new_connection_gets_our_own_address_unless_one_is_given(operator: Client, project: Project) -> None:
+    blank = WebhookSource(name="Second", registered_urls=[])
+
+    answer = operator.post(reverse("admin:webhooks_webhooksource_add"), settings_of(blank))
+
+    made = WebhookSource.objects.get(name="Second")
+    assert answer.status_code == 302
+    assert made.project == project
+    assert made.registered_urls == [f"http://127.0.0.1:8000/webhooks/insightarc/{made.pk}/"]
+
+
+def test_what_cannot_be_read_is_listed_shown_and_replayed(
+    operator: Client, source: WebhookSource, post_signal: Post
+) -> None:
+    post_signal(b"[<script>alert(1)</script>")
+    item = InboxItem.objects.get()
+
+    listed = operator.get(reverse("admin:webhooks_inboxitem_changelist")).content.decode()
+    shown = operator.get(reverse("admin:webhooks_inboxitem_change", args=[item.pk])).content.decode()
+    operator.post(reverse("admin:webhooks_inboxitem_replay", args=[item.pk]))
+    item.refresh_from_db()
+
+    assert "The body is not JSON" in listed
+    assert "[&lt;script&gt;alert(1)" in shown
+    assert item.state == InboxState.PENDING
+
+
+def test_the_chosen_ones_are_replayed(operator: Client, source: WebhookSource, post_signal: Post) -> None:
+    for body in (b"[", b"{", b"x"):
+        post_signal(body)
+    chosen = [str(pk) for pk in InboxItem.objects.order_by("pk").values_list("pk", flat=True)[:2]]
+
+    operator.post(
+        reverse("admin:webhooks_inboxitem_changelist"), {"action": "replay_selected", "_selected_action": chosen}
+    )
+
+    assert InboxItem.objects.filter(state=InboxState.PENDING).count() == 2
+    assert InboxItem.objects.filter(state=InboxState.QUARANTINED).count() == 1
+
+
+def test_the_log_counts_repeats_and_finds_a_signal_by_its_id(
+    operator: Client, source: WebhookSource, post_signal: Post, example_body: Callable[..., dict[str, Any]]
+) -> None:
+    for _ in range(3):
+        answer = post_signal(example_body())
+
+    page = operator.get(reverse("admin:webhooks_webhookdelivery_changelist")).content.decode()
+    found = operator.get(reverse("admin:webhooks_webhookdelivery_changelist"), {"q": answer.json()["id"]})
+
+    assert "2 more" in page
+    assert found.context["cl"].result_count == 1
+
+
+def test_a_list_of_deliveries_reads_no_bodies(
+    operator: Client,
+    source: WebhookSource,
+    post_signal: Post,
+    example_body: Callable[..., dict[str, Any]],
+    django_assert_max_num_queries: Any,
+) -> None:
+    path = reverse("admin:webhooks_webhookdelivery_changelist")
+    for number in range(12):
+        post_signal(example_body(num_events=number))
+
+    with django_assert_max_num_queries(14) as queries:
+        operator.get(path)
+
+    assert not [query for query in queries.captured_queries if '"webhooks_webhookdelivery"."body",' in query["sql"]]
+
+
+class TestShowingABody:
+    def test_json_is_indented(self) -> None:
+        assert bodies.show(b'{"a":"\xc3\xa9"}').text == '{\n  "a": "é"\n}'
+
+    def test_other_bytes_are_shown_as_they_came(self) -> None:
+        shown = bodies.show(b"\xff<b>")
+        assert (shown.text, shown.is_json, shown.is_text) == ("�<b>", False, False)
+
+    def test_a_long_body_is_cut(self) -> None:
+        shown = bodies.show(b'"' + b"x" * 200_000 + b'"')
+        assert shown.is_cut
+        assert len(shown.text) == bodies.SHOWN_BYTES
+
+    def test_a_bottomless_body_is_only_text(self) -> None:
+        assert not bodies.show(b"[" * 60_000).is_json
