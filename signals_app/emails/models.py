@@ -52,6 +52,7 @@ class EmailTemplate(PublicIdModel, TimestampedModel):
     history = HistoricalRecords(excluded_fields=["compiled_html"])
 
     class Meta:
+        verbose_name = "template"
         ordering = ("name",)
         constraints = (
             models.UniqueConstraint(fields=("project", "name"), name="email_template_name_once_per_project"),

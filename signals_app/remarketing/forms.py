@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from signals_app.core.admin import NumberInput, Select, TextInput
 from signals_app.customers.constants import MAX_IDENTIFIER_LENGTH
@@ -34,8 +36,11 @@ class DurationWidget(forms.MultiWidget):
     """A number and its unit; kept as minutes."""
 
     def __init__(self) -> None:
-        number = NumberInput(attrs={"min": 0, "class": "duration-number"})
-        super().__init__({"": number, "unit": Select(attrs={"class": "duration-unit"}, choices=UNITS)})
+        number = NumberInput(attrs={"min": 0})
+        super().__init__({"": number, "unit": Select(choices=UNITS)})
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        return format_html('<div class="duration">{}</div>', super().render(name, value, attrs, renderer))
 
     def decompress(self, value: Any) -> list[Any]:
         if not isinstance(value, int):
@@ -70,6 +75,13 @@ def hour_field(label: str, *, last: int = 23, help_text: str = "", empty: str = 
     return forms.TypedChoiceField(
         label=label, choices=choices, coerce=int, empty_value=None, required=False, help_text=help_text, widget=Select()
     )
+
+
+def use_model_defaults(form: forms.ModelForm[Any]) -> None:
+    """Let fields that the form declares itself begin with their model's defaults, as the others do."""
+    for name, field in form.fields.items():
+        if field.initial is None and form.instance._state.adding:
+            field.initial = getattr(form.instance, name, None)
 
 
 class RuleForm(RuleModelForm):
@@ -120,6 +132,7 @@ class RuleForm(RuleModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        use_model_defaults(self)
         for name in ("trigger", "audience"):
             if isinstance(field := self.fields.get(name), ConditionsField):
                 field.before = getattr(self.instance, name)

@@ -66,10 +66,6 @@ class Results:
     def arms(self) -> list[ArmResult]:
         return [self.mailed, self.held_back]
 
-    @property
-    def most_frequent(self) -> int:
-        return max((reason.count for reason in self.reasons), default=0)
-
 
 def recent_activity(*, rules: Collection[UUID], since: datetime) -> dict[UUID, Activity]:
     """Return {rule id: counts of matches made since `since`}; one query for all the rules."""

@@ -415,6 +415,8 @@ class TestFrequencyLimits:
         data = {"max_per_day": "2", "max_per_week": "5", "quiet_from_hour": "22", "quiet_until_hour": "7"}
 
         assert browser.get(POLICY).headers["Location"] == f"{POLICY}add/"
+        initial = browser.get(f"{POLICY}add/").context["adminform"].form
+        assert (initial["quiet_from_hour"].initial, initial["quiet_until_hour"].initial) == (21, 8)
         assert browser.post(f"{POLICY}add/", data).status_code == 302
 
         policy = SendPolicy.objects.get()

@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='email_templates', to='projects.project')),
             ],
             options={
+                'verbose_name': 'template',
                 'ordering': ('name',),
             },
         ),
@@ -103,8 +104,8 @@ class Migration(migrations.Migration):
                 ('project', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='projects.project')),
             ],
             options={
-                'verbose_name': 'historical email template',
-                'verbose_name_plural': 'historical email templates',
+                'verbose_name': 'historical template',
+                'verbose_name_plural': 'historical templates',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
             },

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 
 from signals_app.core.admin import ProjectSingletonAdmin
-from signals_app.remarketing.forms import hour_field
+from signals_app.remarketing.forms import hour_field, use_model_defaults
 from signals_app.remarketing.models import SendPolicy
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class SendPolicyForm(PolicyModelForm):
     class Meta:
         model = SendPolicy
         fields = ("max_per_day", "max_per_week", "quiet_from_hour", "quiet_until_hour")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        use_model_defaults(self)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

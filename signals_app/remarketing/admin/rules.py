@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from signals_app.core.admin import ChoicesFilter, HistoricalAdmin, TabularInline, action, display, post_action
-from signals_app.core.display import badge, inside_link
+from signals_app.core.display import badge, bar, inside_link
 from signals_app.emails import gallery as email_gallery
 from signals_app.projects.models import Project
 from signals_app.remarketing import gallery, results, services, wording
@@ -242,9 +242,15 @@ def page_context(rule: RemarketingRule) -> dict[str, Any]:
         "sentence": wording.rule_in_words(rule, list(rule.variants.all())),
         "open_problems": in_words(services.check_rule(rule, activating=True)),
         "measures_only": rule.action == RuleAction.MEASURE_ONLY,
-        "periods": [results.results(rule=rule, days=days, now=now) for days in RESULT_DAYS],
+        "periods": [with_bars(results.results(rule=rule, days=days, now=now)) for days in RESULT_DAYS],
         "activity_link": inside_link(f"{activity}?rule__id__exact={rule.pk}", "See every shopper it decided about"),
     }
+
+
+def with_bars(found: results.Results) -> tuple[results.Results, list[tuple[str, SafeString, int]]]:
+    """Return results and their reasons as (label, bar, count), the most frequent one's bar being full."""
+    most = max((reason.count for reason in found.reasons), default=1)
+    return found, [(reason.label, bar(reason.count / most), reason.count) for reason in found.reasons]
 
 
 def in_words(errors: Sequence[services.FieldError]) -> list[str]:

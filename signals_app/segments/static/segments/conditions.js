@@ -17,9 +17,8 @@
         }
         ops.hidden = !option.value;
         if (allowed.length > 0 && !allowed.includes(ops.value)) ops.value = allowed[0];
-        const help = row.querySelector("[data-help-text]");
-        help.textContent = option.dataset.help || "";
-        help.hidden = !help.textContent;
+        // As a tooltip: a line that comes and goes would move the button away from under a click.
+        row.querySelector("[data-field]").title = option.dataset.help || "";
     }
 
     // A field with fixed values gets a list instead of the text box; the box stays and carries what is sent.
