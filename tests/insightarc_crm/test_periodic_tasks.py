@@ -22,3 +22,9 @@ def test_beat_copies_the_schedule_into_the_database():
 def test_sweepers_of_signals_matches_and_mails_run_at_least_every_30_seconds():
     for room in ("webhooks", "remarketing", "emails"):
         assert all(seconds <= 30 for task, seconds in EVERY_SECONDS.items() if f".{room}." in task)
+
+
+def test_every_scheduled_task_exists():
+    app.loader.import_default_modules()
+
+    assert set(EVERY_SECONDS) <= set(app.tasks)
