@@ -30,7 +30,7 @@ SCALARS = [
 ]
 FIELDS = ["drop_proba", "perfomance", "num_events", "avg_loops", "relevant_events", "user_id", "email", "occurred_at"]
 BODIES = [
-    *(f'{{"{field}":{scalar},"marker":1}}'.encode() for field in FIELDS for scalar in SCALARS),
+    *(("{" + ",".join(f'"{field}":{scalar}' for field in FIELDS) + "}").encode() for scalar in SCALARS),
     *(f'{{"{key}":1}}'.encode() for key in ("\\u0000", "\\ud800", "", "x" * 9_000, "__proto__", "a.b", "$where", "id")),
     *(
         json.dumps({"relevant_events": [{"name": name}]}).encode()
@@ -88,12 +88,10 @@ def everything_opens(browser: Client) -> None:
     JSONRenderer().render(list(ShopperSignal.objects.values()))
 
 
-@pytest.mark.parametrize("part", range(4))
 def test_the_catalogue_of_bad_input_breaks_nothing(
-    post_signal: Post, source: WebhookSource, sign_in: Callable[..., Client], part: int
+    post_signal: Post, source: WebhookSource, sign_in: Callable[..., Client]
 ) -> None:
-    bodies = BODIES[part::4]
-    answer_every(post_signal, bodies)
+    answer_every(post_signal, BODIES)
 
     while InboxItem.objects.filter(state="PENDING", due_at__lte=timezone.now(), lease_until=None).exists():
         report = pipeline.process_batch(now=timezone.now())
@@ -102,7 +100,7 @@ def test_the_catalogue_of_bad_input_breaks_nothing(
     everything_opens(sign_in(Role.OWNER))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200)
     | st.dictionaries(

@@ -229,7 +229,7 @@ def test_brackets_inside_strings_are_not_depth() -> None:
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=30,
+    max_leaves=10,
 )
 bodies = st.dictionaries(st.sampled_from(sorted(payload.DOCUMENTED)) | st.text(), json_values)
 

@@ -60,18 +60,18 @@ def test_the_same_bytes_at_once_are_accepted_once(post: Callable[[bytes], str]) 
 def test_several_workers_process_each_delivery_once(
     post: Callable[[bytes], str], example_body: Callable[..., dict[str, Any]]
 ) -> None:
-    shoppers = [{"user_id": f"u{number % 7}", "email": f"u{number % 7}@example.com"} for number in range(60)]
+    shoppers = [{"user_id": f"u{number % 7}", "email": f"u{number % 7}@example.com"} for number in range(30)]
     bodies = [stringify(example_body(num_events=n, **who)).encode() for n, who in enumerate(shoppers)]
     at_once(post, bodies)
 
     now = timezone.now()
-    reports = at_once(lambda _: pipeline.process_batch(now=now, limit=8), list(range(16)))
+    reports = at_once(lambda _: pipeline.process_batch(now=now, limit=4), list(range(12)))
 
-    assert sum(report.processed for report in reports) == 60
+    assert sum(report.processed for report in reports) == 30
     assert sum(report.failed + report.quarantined for report in reports) == 0
     assert not InboxItem.objects.exists()
-    assert ShopperSignal.objects.count() == 60
-    assert sum(IntentProfile.objects.values_list("signal_count", flat=True)) == 60
+    assert ShopperSignal.objects.count() == 30
+    assert sum(IntentProfile.objects.values_list("signal_count", flat=True)) == 30
 
 
 class TestASharedCommit:
