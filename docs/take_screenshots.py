@@ -25,23 +25,23 @@ FLAGS = [
     "--disable-sync",
 ]
 SIZES = {"desktop": (1360, 900), "phone": (390, 844)}
-EMAIL, PASSWORD = "marketer@demo.example", "demo-nordlicht"
+EMAIL, PASSWORD = "owner@demo.example", "demo-nordlicht"
 
 PAGES = {
     "home": "/admin/",
     "profiles": "/admin/customers/customer/?stage=leaving_with_intent",
-    "profile": "/admin/customers/customer/ > #result_list tbody a",
+    "profile": "/admin/customers/customer/?stage=leaving_with_intent > #result_list tbody a:not(:has-text('Visitor'))",
     "automations": "/admin/remarketing/remarketingrule/",
-    "automation": "/admin/remarketing/remarketingrule/ > #result_list tbody a",
+    "automation": "/admin/remarketing/remarketingrule/ > #result_list tbody a:has-text('Leaving')",
     "activity": "/admin/remarketing/rulematch/",
     "decision": "/admin/remarketing/rulematch/ > #result_list tbody a",
     "mails": "/admin/emails/mailboxmail/",
     "mail": "/admin/emails/mailboxmail/ > #result_list tbody a",
     "templates": "/admin/emails/emailtemplate/",
-    "template": "/admin/emails/emailtemplate/ > #result_list tbody a",
+    "template": "/admin/emails/emailtemplate/ > #result_list tbody a:has-text('Leaving')",
     "segments": "/admin/segments/segment/",
     "products": "/admin/catalog/product/",
-    "connection": "/admin/webhooks/webhooksource/ > #result_list tbody a",
+    "connection": "/admin/webhooks/webhooksource/",
     "incoming": "/admin/webhooks/webhookdelivery/",
     "signals": "/admin/shopper_signals/shoppersignal/",
 }
