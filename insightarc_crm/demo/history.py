@@ -18,6 +18,7 @@ from django.db import transaction
 from insightarc_crm.due_work import process_due
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import Channel, Topic
+from signals_app.customers.models import ConsentChange, Customer, Identifier
 from signals_app.emails.models import EmailMessage, MailboxMail
 from signals_app.projects.models import Project
 from signals_app.remarketing.models import RuleMatch
@@ -46,7 +47,7 @@ def live_through(*, source: WebhookSource, start: datetime, end: datetime, repor
         moment = min(start + (step + 1) * STEP, end)
         _take_in(source, by_step.get(step, []))
         process_due(clock=_standing_still(moment))
-        _date_back(project, moment)
+        date_back(project=project, to=moment)
         if not (step + 1) * STEP % timedelta(days=1):
             report(f"{moment:%d %b}")
 
@@ -80,6 +81,7 @@ def sign_up(*, project: Project, at: datetime) -> None:
                 occurred_at=at,
                 now=at,
             )
+    date_back(project=project, to=at)
 
 
 def _take_in(source: WebhookSource, events: Iterable[simulation.Event]) -> None:
@@ -121,12 +123,15 @@ def _record_order(project: Project, purchase: simulation.Purchase) -> None:
     )
 
 
-def _date_back(project: Project, moment: datetime) -> None:
-    """Give the rows of this step, whose time of creation is the database's, the time at which they came to be."""
-    for model, field in (
-        (RuleMatch, "created_at"),
-        (EmailMessage, "created_at"),
-        (MailboxMail, "received_at"),
-        (ShopperSignal, "recorded_at"),
+def date_back(*, project: Project, to: datetime) -> None:
+    """Give rows that were made just now, in the past's name, the time at which they came to be."""
+    for rows, field in (
+        (Customer.objects.filter(project=project), "created_at"),
+        (Identifier.objects.filter(project=project), "created_at"),
+        (ConsentChange.objects.filter(identifier__project=project), "recorded_at"),
+        (ShopperSignal.objects.filter(project=project), "recorded_at"),
+        (RuleMatch.objects.filter(project=project), "created_at"),
+        (EmailMessage.objects.filter(project=project), "created_at"),
+        (MailboxMail.objects.filter(project=project), "received_at"),
     ):
-        model.objects.filter(**{"project": project, f"{field}__gt": moment}).update(**{field: moment})
+        rows.filter(**{f"{field}__gt": to}).update(**{field: to})

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Model, Q
 
-from signals_app.customers.constants import OrderState
+from signals_app.customers.constants import IdentifierKind, OrderState
 from signals_app.customers.facets import Facet, TimelineEntry, Tone
 from signals_app.customers.models import (
     Consent,
@@ -36,7 +36,9 @@ def timeline(customer: Customer, before: datetime | None, limit: int) -> list[Ti
     orders = Order.objects.filter(identifier__customer=customer).order_by("-placed_at")
     changes = ConsentChange.objects.filter(identifier__customer=customer).order_by("-recorded_at")
     conflicts = _conflicts(customer).select_related("left", "right").order_by("-created_at")
-    identifiers = Identifier.objects.filter(customer=customer).order_by("-created_at")
+    # A session ID comes with every visit and says nothing that the visit's signals do not.
+    lasting = Identifier.objects.filter(customer=customer).exclude(kind=IdentifierKind.SESSION_ID)
+    identifiers = lasting.order_by("-created_at")
     if before is not None:
         orders, changes = orders.filter(placed_at__lt=before), changes.filter(recorded_at__lt=before)
         conflicts, identifiers = conflicts.filter(created_at__lt=before), identifiers.filter(created_at__lt=before)
