@@ -7,8 +7,10 @@ What is usual in a shop, from counts that can be added in any order.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
 
 from signals_app.shopper_signals.constants import BASELINE_MIN_SIGNALS
 
@@ -17,6 +19,14 @@ LOWEST_BUCKET, HIGHEST_BUCKET = -161, 160
 """Around 1e-6 and 1e6; the lowest also holds zero."""
 MOST_COUNTED = 1_000
 """Loops or dead clicks that one signal counts for, at most: one absurd number is not the shop's usual level."""
+
+
+class _Ranks(NamedTuple):
+    """The buckets in order, and how many signals lie in each or below."""
+
+    buckets: list[int]
+    up_to: list[int]
+    total: int
 
 
 @dataclass(slots=True)
@@ -29,9 +39,12 @@ class Baseline:
     broken_buttons_sum: int = 0
     broken_buttons_count: int = 0
     performance_counts: dict[str, int] = field(default_factory=dict)
+    _ranks: _Ranks | None = field(default=None, compare=False, repr=False)
+    """Made from `performance_counts` when first asked for: a batch asks once a signal."""
 
     def note(self, *, loops: int | None, broken_buttons: int | None, performance: float | None) -> None:
         """Count one signal; what is None was not carried or not clean."""
+        self._ranks = None
         self.signal_count += 1
         if loops is not None:
             self.loops_sum += min(loops, MOST_COUNTED)
@@ -45,6 +58,7 @@ class Baseline:
 
     def add(self, other: Baseline) -> None:
         """Add the counts of other signals."""
+        self._ranks = None
         self.signal_count += other.signal_count
         self.loops_sum += other.loops_sum
         self.loops_count += other.loops_count
@@ -64,15 +78,11 @@ class Baseline:
     @property
     def median_performance(self) -> float | None:
         """The middle of the bucket that holds the median; None while too few signals are known, or if it is zero."""
-        total = sum(self.performance_counts.values())
-        if total < BASELINE_MIN_SIGNALS:
+        ranks = self._ranked()
+        if ranks.total < BASELINE_MIN_SIGNALS:
             return None
-        seen = 0
-        for key, count in _sorted(self.performance_counts):
-            seen += count
-            if 2 * seen >= total:
-                return 2.0 ** ((key + 0.5) / BUCKETS_PER_DOUBLING) if key > LOWEST_BUCKET else None
-        return None
+        middle = ranks.buckets[bisect_left(ranks.up_to, ranks.total / 2)]
+        return 2.0 ** ((middle + 0.5) / BUCKETS_PER_DOUBLING) if middle > LOWEST_BUCKET else None
 
     def percentile(self, performance: float) -> float | None:
         """
@@ -80,12 +90,20 @@ class Baseline:
 
         None while too few signals are known.
         """
-        total = sum(self.performance_counts.values())
-        if total < BASELINE_MIN_SIGNALS:
+        ranks = self._ranked()
+        if ranks.total < BASELINE_MIN_SIGNALS:
             return None
         own = bucket(performance)
-        below = sum(count for key, count in _sorted(self.performance_counts) if key < own)
-        return 100 * (below + self.performance_counts.get(str(own), 0) / 2) / total
+        place = bisect_left(ranks.buckets, own)
+        below = ranks.up_to[place - 1] if place else 0
+        return 100 * (below + self.performance_counts.get(str(own), 0) / 2) / ranks.total
+
+    def _ranked(self) -> _Ranks:
+        if self._ranks is None:
+            counts = sorted((int(key), count) for key, count in self.performance_counts.items())
+            up_to = list(accumulate(count for _, count in counts))
+            self._ranks = _Ranks([key for key, _ in counts], up_to, up_to[-1] if up_to else 0)
+        return self._ranks
 
 
 def bucket(performance: float) -> int:
@@ -98,7 +116,3 @@ def bucket(performance: float) -> int:
 
 def _mean(total: int, count: int) -> float | None:
     return total / count if count >= BASELINE_MIN_SIGNALS else None
-
-
-def _sorted(counts: Mapping[str, int]) -> list[tuple[int, int]]:
-    return sorted((int(key), count) for key, count in counts.items())

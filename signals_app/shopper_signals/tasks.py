@@ -1,22 +1,22 @@
 from __future__ import annotations
 
+import time
+
 from celery import shared_task
 from django.utils import timezone
 
 from signals_app.shopper_signals import services
 
-MAX_ROUNDS = 10
-"""Batches of one wake-up; what is left then waits for the next, so that one task stays short."""
+SECONDS_A_CALL = 30.0
+"""What is left then waits for the next call, so that one task stays short."""
 
 
 @shared_task
 def refresh_due_profiles(**kwargs: object) -> int:
     """Score the profiles again whose time has come, whose shopper has ordered, or whose half-life has changed."""
-    now = timezone.now()
-    count = services.follow_orders(now=now)
-    for _ in range(MAX_ROUNDS):
-        refreshed = services.refresh_due_profiles(now=now)
-        count += refreshed
-        if not refreshed:
-            break
-    return count + services.refold_outdated(now=now)
+    now, until = timezone.now(), time.monotonic() + SECONDS_A_CALL
+    count = 0
+    for step in (services.follow_orders, services.refresh_due_profiles, services.refold_outdated):
+        while time.monotonic() < until and (done := step(now=now)):
+            count += done
+    return count

@@ -16,7 +16,7 @@ from signals_app.shopper_signals.models import ShopBaseline
 from signals_app.shopper_signals.scoring import Usual
 
 SHARDS = 8
-COUNTS = tuple(one.name for one in fields(Baseline))
+COUNTS = tuple(one.name for one in fields(Baseline) if not one.name.startswith("_"))
 
 
 def recent_baseline(*, project: Project, now: datetime, unsaved: Mapping[date, Baseline] | None = None) -> Baseline:

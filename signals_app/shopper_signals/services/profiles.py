@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ from signals_app.shopper_signals.services.interest_rows import InterestGathering
 DERIVED_FIELDS = ("intent_score", "stage", "contributions", "last_ordered_at", "scored_at", "review_at")
 _values = attrgetter(*STATE_FIELDS)
 ORDERS_READER = "shopper_signals.orders"
+REFRESHED_AT_ONCE = 50
+"""Profiles that one transaction scores again."""
 FOLDED_AT_ONCE = 500
 """Stored signals that are folded with one look into the catalogue."""
 
@@ -128,7 +131,8 @@ def refold(*, customer: Customer, now: datetime) -> Assessment | None:
     state = IntentState(project.intent_half_life_hours)
     gathering = InterestGathering()
     signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("received_at", "id")
-    for chunk in _chunks(signals.iterator(chunk_size=FOLDED_AT_ONCE), FOLDED_AT_ONCE):
+    stored = signals.iterator(chunk_size=FOLDED_AT_ONCE)
+    while chunk := list(islice(stored, FOLDED_AT_ONCE)):
         read = pages.read_pages(project=project, events={signal.pk: signal.relevant_events for signal in chunk})
         folding.fold(state, [pages.facts_of(signal, read[signal.pk]) for signal in chunk])
         for signal in chunk:
@@ -191,8 +195,17 @@ def merge_profiles(*, keep: Customer, gone: Sequence[Customer], now: datetime) -
     save_states(project=keep.project, states={keep.pk: state}, before=before, usual=usual, now=now)
 
 
+def _refresh(*, project: Project, customer_ids: Iterable[uuid.UUID], now: datetime) -> int:
+    """Score profiles again in several short transactions: on SQLite each keeps all other writers waiting."""
+    waiting = iter(sorted(customer_ids))
+    count = 0
+    while chunk := list(islice(waiting, REFRESHED_AT_ONCE)):
+        count += _refresh_at_once(project=project, customer_ids=chunk, now=now)
+    return count
+
+
 @transaction.atomic
-def _refresh(*, project: Project, customer_ids: Collection[uuid.UUID], now: datetime) -> int:
+def _refresh_at_once(*, project: Project, customer_ids: Collection[uuid.UUID], now: datetime) -> int:
     locked = customer_services.lock_customers(customer_ids)
     states, before = load_states(project=project, customer_ids=locked)
     known = {customer_id: states[customer_id] for customer_id in before}
@@ -210,14 +223,3 @@ def _record_changes(
         if stood.stage != assessed.stage or abs(stood.score - assessed.score) >= scoring.NOTICEABLE_POINTS:
             changed.append(str(customer_id))
     fact_services.record(project=project, kind=FactKind.PROFILE_CHANGED, subject_ids=changed)
-
-
-def _chunks(signals: Iterable[ShopperSignal], size: int) -> Iterable[list[ShopperSignal]]:
-    chunk: list[ShopperSignal] = []
-    for signal in signals:
-        chunk.append(signal)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
