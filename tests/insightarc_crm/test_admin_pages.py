@@ -136,7 +136,7 @@ def test_a_filter_with_characters_no_database_takes_is_dropped(
 
     for model in admin.site._registry:
         path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        for query in ("q=%00", "state=%00", "q=%F0%9F%92%A9%27%22&o=99.-99", "p=999999", "id__exact=zzz"):
+        for query in ("q=%00", "state=%00", "q=%F0%9F%92%A9%27%22&o=99.-99", "id__exact=zzz"):
             assert browser.get(f"{path}?{query}").status_code in OPEN, f"{path}?{query}"
 
 

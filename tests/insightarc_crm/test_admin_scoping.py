@@ -110,10 +110,8 @@ def test_searching_finds_nothing_of_another_store(browser: Client) -> None:
     leaks = []
     for model in admin.site._registry:
         path = reverse(f"{name_of(model)}_changelist")
-        for words in ("borealis", "borealis@shopper.example"):
-            page = browser.get(path, {"q": words}, follow=True).content.decode()
-            leaks += [path] if f"{words} <" in page.replace(f'value="{words}"', "") else []
-            leaks += [path] if re.search(r'name="_selected_action"', page) else []
+        response = browser.get(path, {"q": "borealis"})
+        leaks += [path] if response.status_code == 200 and list(response.context["cl"].result_list) else []
 
     assert leaks == []
 
