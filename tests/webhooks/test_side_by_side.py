@@ -18,7 +18,11 @@ from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, We
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BYTES = (bytes, memoryview)
+
+def is_refused(parameter: Any) -> bool:
+    """Tell whether a parameter of a statement is the body that the database shall refuse; each driver wraps it."""
+    text = bytes(parameter).decode("utf-8", "replace") if isinstance(parameter, bytes | memoryview) else repr(parameter)
+    return '{"a":666}' in text
 
 
 def at_once(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
@@ -82,7 +86,7 @@ class TestASharedCommit:
         """Commit three arrivals together, one of which the database refuses with `error`, whatever batch it is in."""
 
         def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-            if "webhooks_webhookdelivery" in sql and any(b"666" in bytes(p) for p in params if isinstance(p, BYTES)):
+            if "webhooks_webhookdelivery" in sql and any(map(is_refused, params)):
                 raise error
             return execute(sql, params, many, context)
 
