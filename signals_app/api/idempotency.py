@@ -55,11 +55,11 @@ def once(*, request: Request, project: Project, write: Callable[[], Answer], now
             earlier = IdempotentRequest.objects.get(project=project, key=key)
             if earlier.request_sha256 != fingerprint:
                 raise IdempotencyConflict from None
-            return (earlier.status_code, earlier.response), True
-        status_code, body = write()
-        row.status_code, row.response = status_code, json.loads(JSONRenderer().render(body))
+            return (earlier.status_code, json.loads(earlier.response)), True
+        row.status_code, body = write()
+        row.response = JSONRenderer().render(body).decode()
         row.save(update_fields=["status_code", "response"])
-        return (status_code, row.response), False
+        return (row.status_code, body), False
 
 
 def forget(*, now: datetime) -> int:

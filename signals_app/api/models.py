@@ -12,7 +12,8 @@ class IdempotentRequest(models.Model):
     key = models.CharField(max_length=255)
     request_sha256 = models.CharField(max_length=64)
     status_code = models.PositiveSmallIntegerField(default=0)
-    response = models.JSONField(default=dict)
+    response = models.TextField(default="{}")
+    """The answer's JSON as text: a repeat is answered letter by letter, and jsonb keeps no order of keys."""
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:

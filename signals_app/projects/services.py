@@ -149,6 +149,8 @@ def create_api_key(
 
 def authenticate(*, key: str, now: datetime) -> ApiKey | None:
     """Return the key that `key` is the text of, or None when it is unknown, expired or revoked."""
+    if not key.startswith(KEY_PREFIX) or not key.isascii() or not key.isprintable():
+        return None  # the database need not be asked, and PostgreSQL could not be: it takes no NUL
     found = (
         ApiKey.objects.select_related("project")
         .filter(prefix=key[:PREFIX_LENGTH], revoked_at=None)

@@ -75,12 +75,12 @@ class TestTheDescription:
         for found in schema.get_all_operations():
             operation = found.ok()
             if "{id}" in operation.path:
-                row = rows[operation.path.split("/")[3]].objects.get(project=project)
+                row = rows[operation.path.split("/")[3]].objects.filter(project=project).first()
                 case = operation.Case(path_parameters={"id": str(row.pk)})
                 assert case.call_and_validate(headers=headers, checks=CHECKS).status_code == 200
 
             @settings(
-                max_examples=12,
+                max_examples=8,
                 deadline=None,
                 database=None,
                 phases=[Phase.generate],
