@@ -283,6 +283,53 @@ class TestSwitching:
         assert RemarketingRule.objects.get().status == RuleStatus.DRAFT
 
 
+class TestTheExamples:
+    def test_are_added_once_as_drafts_after_a_question(self, sign_in: Callable[..., Client], project: Project) -> None:
+        browser = sign_in()
+
+        assert "Nothing is sent until you activate one" in browser.get(f"{LIST}add-examples/").content.decode()
+        assert not RemarketingRule.objects.exists()
+        assert "Added as drafts" in browser.post(f"{LIST}add-examples/", follow=True).content.decode()
+        assert "were there already" in browser.post(f"{LIST}add-examples/", follow=True).content.decode()
+        rules = RemarketingRule.objects.all()
+        assert {(rule.project, rule.status) for rule in rules} == {(project, RuleStatus.DRAFT)}
+        assert {rule.name for rule in rules} == {ready.name for ready in gallery.RULES}
+
+    def test_open_as_rows_and_stay_as_they_are_when_saved(
+        self, sign_in: Callable[..., Client], project: Project
+    ) -> None:
+        browser = sign_in()
+        browser.post(f"{LIST}add-examples/")
+
+        for rule in RemarketingRule.objects.all():
+            page = browser.get(f"{LIST}{rule.pk}/change/")
+            assert 'name="trigger-0-0-field"' in page.content.decode()
+            data = posted_unchanged(page.context["adminform"].form, page.context["inline_admin_formsets"], rule)
+            assert browser.post(f"{LIST}{rule.pk}/change/", data).status_code == 302
+            after = RemarketingRule.objects.get(pk=rule.pk)
+            assert (after.trigger, after.version, after.wait_minutes) == (rule.trigger, 1, rule.wait_minutes)
+
+
+def posted_unchanged(form: Any, formsets: Any, rule: RemarketingRule) -> dict[str, Any]:
+    """Return what a browser posts for a page on which nothing was touched."""
+    scope = Scope.ORDER if rule.entry_event == "ORDER" else Scope.SIGNAL
+    data = rows_data("trigger", rule.trigger, scope) | rows_data("audience", rule.audience, Scope.PROFILE)
+    for part in (form, *(inline for entry in formsets for inline in entry.formset.forms)):
+        for bound in part:
+            if bound.name in ("trigger", "audience"):
+                continue
+            value = bound.value()
+            if bound.name in ("wait_minutes", "max_age_minutes"):
+                number, unit = bound.field.widget.decompress(value)
+                data |= {bound.html_name: str(number), f"{bound.html_name}_unit": str(unit)}
+            elif value is not None and value is not False and value != "":
+                data[bound.html_name] = "on" if value is True else str(value)
+    for entry in formsets:
+        management = entry.formset.management_form
+        data |= {bound.html_name: str(bound.value()) for bound in management}
+    return data
+
+
 class TestTheList:
     def test_says_what_starts_each_and_what_it_did(self, sign_in: Callable[..., Client], rule: RemarketingRule) -> None:
         make_match(rule)
