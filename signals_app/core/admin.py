@@ -266,11 +266,14 @@ class ProjectSingletonAdmin(ProjectScopedAdmin[M]):
         return super().changelist_view(request, extra_context)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
-        if not self.has_add_permission(request):
+        if not super().has_add_permission(request):
             raise PermissionDenied
         if self.get_queryset(request).exists():
             return self.changelist_view(request)
-        return super().add_view(request, form_url, extra_context)
+        return super().add_view(request, form_url, {"show_save_and_add_another": False} | (extra_context or {}))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not self.get_queryset(request).exists()
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False

@@ -469,6 +469,7 @@ class TestFrequencyLimits:
         policy = SendPolicy.objects.get()
         assert (policy.project, policy.max_per_day, policy.quiet_from_hour) == (project, 2, 22)
         assert browser.get(POLICY).headers["Location"] == f"{POLICY}{project.pk}/change/"
+        assert f"{POLICY}add/" not in browser.get(f"{POLICY}{project.pk}/change/").content.decode()
 
     @pytest.mark.parametrize(
         ("change", "said"),
