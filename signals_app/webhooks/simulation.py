@@ -29,6 +29,7 @@ class Scenario(StrEnum):
     HESITATING = "hesitating"
     BROKEN_BUTTON = "broken_button"
     LEAVING = "leaving"
+    COMING_BACK = "coming_back"
     BUYING = "buying"
 
 
@@ -37,7 +38,8 @@ SHARES = {
     Scenario.COMPARING: 18,
     Scenario.HESITATING: 8,
     Scenario.BROKEN_BUTTON: 5,
-    Scenario.LEAVING: 17,
+    Scenario.LEAVING: 14,
+    Scenario.COMING_BACK: 3,
     Scenario.BUYING: 8,
 }
 
@@ -152,8 +154,17 @@ def _hour(luck: random.Random) -> int:
 def visit(
     person: Shopper, *, shop: Shop, at: datetime, luck: random.Random, scenario: Scenario | None = None
 ) -> Iterator[Event]:
-    """Yield one visit of a shopper: its signals a minute or two apart, and the order if they buy."""
+    """
+    Yield one visit of a shopper: its signals a minute or two apart, and the order if they buy.
+
+    Who comes back does so in a second visit, after having left; some of them buy then.
+    """
     plan = scenario or luck.choices(list(SHARES), weights=list(SHARES.values()))[0]
+    if plan == Scenario.COMING_BACK:
+        second = luck.choice((Scenario.COMPARING, Scenario.BUYING))
+        yield from visit(person, shop=shop, at=at, luck=luck, scenario=Scenario.LEAVING)
+        yield from visit(person, shop=shop, at=at + timedelta(minutes=25), luck=luck, scenario=second)
+        return
     story = _Visit(person, shop, plan, luck)
     session_id = f"s-{luck.getrandbits(40):010x}"
     for report in range(1, story.length + 1):

@@ -47,7 +47,7 @@ def test_no_two_signals_are_the_same_bytes() -> None:
     assert len(set(bodies)) == len(bodies)
 
 
-@pytest.mark.parametrize("scenario", Scenario)
+@pytest.mark.parametrize("scenario", [scenario for scenario in Scenario if scenario != Scenario.COMING_BACK])
 def test_events_only_grow_during_a_visit(scenario: Scenario) -> None:
     person = simulation.shopper(1, seed=1, shop=SHOP)
 
@@ -65,6 +65,16 @@ def test_a_shopper_who_is_leaving_is_reported_as_leaving() -> None:
 
     assert isinstance(last, Posting)
     assert last.body["drop_proba"] >= 0.8
+
+
+def test_a_shopper_who_comes_back_does_so_in_a_later_visit() -> None:
+    person = simulation.shopper(1, seed=1, shop=SHOP)
+
+    events = list(simulation.visit(person, shop=SHOP, at=START, luck=random.Random(2), scenario=Scenario.COMING_BACK))
+
+    postings = [event for event in events if isinstance(event, Posting)]
+    assert len({posting.body["session_id"] for posting in postings}) == 2
+    assert [event.at for event in events] == sorted(event.at for event in events)
 
 
 def test_an_unknown_shopper_has_neither_address_nor_consent() -> None:
