@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, Q, UUIDField, Value, When
 from django.db.models.functions import Coalesce, Greatest
 
 from signals_app.core.models import new_id
 from signals_app.customers import facets
-from signals_app.customers.constants import KINDS_BY_STRENGTH, Evidence
+from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, Evidence
 from signals_app.customers.exceptions import (
     ErasedIdentifier,
     IdentityKeepsMoving,
@@ -30,6 +30,7 @@ from signals_app.customers.services import links, tombstones
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.profile_copies import (
     TIME_ZONE_ATTRIBUTE,
+    copy_from_identifiers,
     refresh_copies,
 )
 from signals_app.projects.models import Project, validate_time_zone
@@ -189,13 +190,15 @@ def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resoluti
         links_to_stronger=links.count_links_to_stronger(seen, existing),
         new_ids={key: new_id() for key in sorted(keys - existing.keys())},
     )
-    customers = locked | _create_customers(project, plan, now)
-    fresh = _create_identifiers(project, plan, existing)
+    missing = sorted(plan.customer_of.keys() - existing.keys())
+    customers = locked | _create_customers(project, plan, missing, now)
+    fresh = _create_identifiers(project, plan, missing)
     known = existing | fresh
     links.record_links(project, plan, known)
     _move_pointers(plan)
-    grown = {plan.customer_of[key] for key in fresh} | set(plan.gone.values())
-    refresh_copies({pk: customers[pk] for pk in sorted(grown)}, now=now)
+    # Another browser or visit changes no copy; a name of the person does, and so does all that a merge brings.
+    renamed = {plan.customer_of[key] for key in fresh if key.kind in KNOWN_KINDS} | set(plan.gone.values())
+    refresh_copies({pk: customers[pk] for pk in sorted(renamed - plan.created)}, now=now)
     _merge(plan, customers, now)
     _note_seen(plan, seen, customers, now)
     for key, identifier in known.items():
@@ -215,20 +218,29 @@ def _reread(
     project: Project, existing: dict[Key, Identifier], locked: Mapping[uuid.UUID, Customer]
 ) -> dict[Key, Identifier]:
     """Return the pointers as they are under the lock; whoever moves one holds the lock of its customer."""
+    if not connection.features.has_select_for_update:
+        return existing  # SQLite: our transaction has been the only one that writes since it began
     reread = _identifiers(project, set(existing))
     if any(identifier.customer_id not in locked for identifier in reread.values()):
         raise _Moved
     return reread
 
 
-def _create_customers(project: Project, plan: JoinPlan, now: datetime) -> dict[uuid.UUID, Customer]:
-    fresh = [Customer(id=pk, project=project, created_at=now) for pk in sorted(plan.created)]
-    Customer.objects.bulk_create(fresh)
-    return {customer.id: customer for customer in fresh}
+def _create_customers(
+    project: Project, plan: JoinPlan, missing: Sequence[Key], now: datetime
+) -> dict[uuid.UUID, Customer]:
+    fresh = {pk: Customer(id=pk, project=project, created_at=now) for pk in sorted(plan.created)}
+    of_customer: dict[uuid.UUID, list[Identifier]] = {pk: [] for pk in fresh}
+    for key in missing:
+        if plan.customer_of[key] in fresh:
+            of_customer[plan.customer_of[key]].append(Identifier(kind=key.kind, value=key.value))
+    for pk, customer in fresh.items():
+        copy_from_identifiers(customer, of_customer[pk])
+    Customer.objects.bulk_create(fresh.values())
+    return fresh
 
 
-def _create_identifiers(project: Project, plan: JoinPlan, existing: Mapping[Key, Identifier]) -> dict[Key, Identifier]:
-    missing = sorted(plan.customer_of.keys() - existing.keys())
+def _create_identifiers(project: Project, plan: JoinPlan, missing: Sequence[Key]) -> dict[Key, Identifier]:
     # Sorted, so that two transactions that create the same ones wait in the same order. Where the other was faster,
     # nothing is inserted, and the pointer read back is not the one planned: then all is looked at again.
     Identifier.objects.bulk_create(
