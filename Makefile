@@ -9,6 +9,8 @@ PYTHON ?= $(shell for name in python3.11 python3 python; do \
 	$$name -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
+# Tests that share something slow, such as the running program, stay together in one of the two processes.
+IN_PARALLEL := -n 2 --dist loadgroup
 # Where `make check` pretends to run: the settings that a server on the internet would have.
 AS_DEPLOYED := DEBUG=false PUBLIC_URL=https://crm.example.com ALLOWED_HOSTS=crm.example.com BEHIND_TLS_PROXY=true \
 	SECURE_HSTS_SECONDS=31536000 SECURE_HSTS_STRICT=true \
@@ -39,8 +41,8 @@ run: .venv/installed-base ## Migrate, then run web, worker and beat (PORT=8000)
 
 .PHONY: test
 test: .venv/installed-dev ## Run the tests on SQLite, then those of the database on an embedded PostgreSQL
-	$(BIN)/python -m pytest -n 2
-	$(BIN)/python -m tests.on_postgresql -n 2 -m "not processes and not browser"
+	$(BIN)/python -m pytest $(IN_PARALLEL)
+	$(BIN)/python -m tests.on_postgresql $(IN_PARALLEL) -m "not processes and not browser"
 
 .PHONY: check
 check: .venv/installed-dev ## Lint, format, types, architecture, migrations, deployment settings

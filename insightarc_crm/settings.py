@@ -236,7 +236,10 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600 if IS_HTTPS el
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_STRICT", default=False)
 # The proxy in front redirects to https; doing it here would answer the sender's HEAD probe with a redirect.
 SECURE_SSL_REDIRECT = False
-SILENCED_SYSTEM_CHECKS = ["security.W008"]
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # see above
+    "security.W019",  # X_FRAME_OPTIONS: the admin shows mails in frames of its own
+]
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     AXES_CLIENT_IP_CALLABLE = "insightarc_crm.security.address_behind_proxy"

@@ -17,6 +17,7 @@ from tests.functional.running_program import ROOT, descendants, is_alive, progra
 
 pytestmark = [
     pytest.mark.processes,
+    pytest.mark.xdist_group("processes"),
     pytest.mark.skipif(sys.platform != "linux", reason="finds the worker to kill in /proc"),
 ]
 
