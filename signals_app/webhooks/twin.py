@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
@@ -116,7 +117,7 @@ def live_events(
         if event is None:
             visits.remove(visit)
         else:
-            yield event
+            yield replace(event, at=datetime.now(UTC))
 
 
 def paced(events: Iterator[simulation.Event], *, rate: float, seconds: float, send: Callable[[Any], None]) -> None:
