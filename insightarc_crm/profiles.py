@@ -242,7 +242,7 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
 
     @post_action(
         description="Erase",
-        question="Everything kept about this shopper is deleted, in every room, and does not come back with a replay. "
+        question="Everything kept about this shopper is deleted and does not come back with a replay. "
         "This cannot be undone.",
         permission="customers.erase_customer",
         icon="delete_forever",

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
 
+from signals_app.catalog import services
 from signals_app.catalog.constants import FeedState
 from signals_app.catalog.models import Coupon, Product, ProductFeed
 from signals_app.core.admin import (
@@ -111,10 +112,10 @@ class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
         return (where, ("Last import", {"fields": ("state_badge", "product_count", "imported", "problem_list")}))
 
     def save_model(self, request: HttpRequest, obj: ProductFeed, form: Any, change: bool) -> None:
-        if not change or {"url", "upload", "format"} & set(form.changed_data):
-            obj.state, obj.due_at = FeedState.WAITING, timezone.now()
-            messages.info(request, "The feed is read within a minute.")
         super().save_model(request, obj, form, change)
+        if not change or {"url", "upload", "format"} & set(form.changed_data):
+            services.request_import(feed=obj, now=timezone.now())
+            messages.info(request, "The feed is read within a minute.")
 
     @display(description="From")
     def origin(self, obj: ProductFeed) -> str:
@@ -146,7 +147,7 @@ class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
         icon="refresh",
     )
     def read_now(self, request: HttpRequest, obj: ProductFeed) -> None:
-        ProductFeed.objects.filter(pk=obj.pk).update(state=FeedState.WAITING, due_at=timezone.now())
+        services.request_import(feed=obj, now=timezone.now())
         messages.success(request, "The feed is read within a minute.")
 
 
@@ -216,16 +217,12 @@ class CouponAdmin(ProjectScopedAdmin[Coupon]):
         queryset.filter(claimed_at__isnull=True).delete()
 
     def save_model(self, request: HttpRequest, obj: Coupon, form: Any, change: bool) -> None:
-        first, *others = form.cleaned_data["codes"]
-        obj.code = first
-        super().save_model(request, obj, form, change)
-        Coupon.objects.bulk_create(
-            [Coupon(project=obj.project, pool=obj.pool, code=code, expires_at=obj.expires_at) for code in others],
-            ignore_conflicts=True,
-            batch_size=500,
-        )
+        codes = form.cleaned_data["codes"]
+        added = services.add_coupons(project=obj.project, pool=obj.pool, codes=codes, expires_at=obj.expires_at)
+        made = Coupon.objects.get(project=obj.project, code=codes[0])
+        obj.pk, obj.code, obj._state.adding = made.pk, made.code, False
         skipped = f" {form.known_count:,} were there already." if form.known_count else ""
-        messages.info(request, f"{len(others) + 1:,} codes in pool {obj.pool}.{skipped}")
+        messages.info(request, f"{added:,} codes added to pool {obj.pool}.{skipped}")
 
     @display(description="Use", ordering="claimed_at")
     def use(self, obj: Coupon) -> str:

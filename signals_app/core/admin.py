@@ -326,7 +326,7 @@ def post_action(
                 **self.admin_site.each_context(request),
                 "title": description,
                 "question": question,
-                "submit": submit or description,
+                "submit_label": submit or description,
                 "object": row,
                 "opts": self.opts,
                 "back": back,

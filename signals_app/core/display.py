@@ -98,7 +98,7 @@ def lines(parts: Sequence[object]) -> SafeString | str:
 def picture(address: str, title: str = "") -> SafeString:
     """Return a small picture of a product, or an empty frame when its address is not a web address."""
     if not is_web_address(address):
-        return format_html('<span class="crm-picture"></span>')
+        return format_html('<span class="{}"></span>', "crm-picture")
     return format_html(
         '<img class="crm-picture" src="{}" alt="{}" loading="lazy" referrerpolicy="no-referrer">', address, title
     )

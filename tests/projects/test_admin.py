@@ -104,10 +104,11 @@ def test_a_button_asks_before_it_acts(owner: Client, project: Project) -> None:
     key, _ = services.create_api_key(project=project, name="Shop", scopes=["read"])
     button = reverse("admin:projects_apikey_revoke", args=[key.pk])
 
-    asked = owner.get(button)
+    asked = owner.get(button).content.decode()
     key.refresh_from_db()
 
-    assert "cannot be undone" in asked.content.decode()
+    assert "cannot be undone" in asked
+    assert re.search(r"<button[^>]*>\s*Revoke\s*</button>", asked)
     assert key.revoked_at is None
     owner.post(button)
     key.refresh_from_db()

@@ -1,6 +1,6 @@
 """What other rooms may ask of the catalogue: feeds, products by their pages, coupons."""
 
-from signals_app.catalog.services.coupons import claim_coupon
+from signals_app.catalog.services.coupons import add_coupons, claim_coupon
 from signals_app.catalog.services.feeds import FeedReport, import_due_feeds, import_feed, request_import
 from signals_app.catalog.services.products import (
     ProductFacts,
@@ -14,6 +14,7 @@ from signals_app.catalog.services.products import (
 __all__ = [
     "FeedReport",
     "ProductFacts",
+    "add_coupons",
     "alternatives",
     "claim_coupon",
     "facts_by_key",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -9,6 +10,26 @@ from django.db.models import Q, Subquery
 
 from signals_app.catalog.models import Coupon
 from signals_app.projects.models import Project
+
+A_TIME = 500
+
+
+def add_coupons(*, project: Project, pool: str, codes: Iterable[str], expires_at: datetime | None = None) -> int:
+    """Put codes into a pool and return how many are new; one that the store has already stays as it is."""
+    wanted = list(dict.fromkeys(codes))
+    added = 0
+    for start in range(0, len(wanted), A_TIME):
+        with transaction.atomic():
+            part = wanted[start : start + A_TIME]
+            known = set(Coupon.objects.filter(project=project, code__in=part).values_list("code", flat=True))
+            fresh = [
+                Coupon(project=project, pool=pool, code=code, expires_at=expires_at)
+                for code in part
+                if code not in known
+            ]
+            Coupon.objects.bulk_create(fresh, ignore_conflicts=True)
+            added += len(fresh)
+    return added
 
 
 @transaction.atomic

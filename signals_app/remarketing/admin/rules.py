@@ -217,7 +217,7 @@ class RemarketingRuleAdmin(HistoricalAdmin[RemarketingRule]):
             **self.admin_site.each_context(request),
             "title": "Add the five examples",
             "question": question,
-            "submit": "Add the examples",
+            "submit_label": "Add the examples",
             "subject": "Five ready-made automations",
             "opts": self.opts,
             "back": back,
