@@ -42,7 +42,7 @@ run: .venv/installed-base ## Migrate, then run web, worker and beat (PORT=8000)
 .PHONY: test
 test: .venv/installed-dev ## Run the tests on SQLite, then those of the database on an embedded PostgreSQL
 	$(BIN)/python -m pytest $(IN_PARALLEL)
-	$(BIN)/python -m tests.on_postgresql $(IN_PARALLEL) -m "not processes and not browser"
+	$(BIN)/python -m tests.on_postgresql $(IN_PARALLEL) --database-only -m "not processes and not browser"
 
 .PHONY: check
 check: .venv/installed-dev ## Lint, format, types, architecture, migrations, deployment settings

@@ -32,6 +32,22 @@ hypothesis.settings.register_profile("insightarc_crm", deadline=None)
 hypothesis.settings.load_profile("insightarc_crm")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-only", action="store_true", help="only tests that touch the database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--database-only"):
+        touching = [
+            item
+            for item in items
+            if item.get_closest_marker("django_db")
+            or {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+        ]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(touching)])
+        items[:] = touching
+
+
 @pytest.fixture(autouse=True)
 def _no_wake_ups(settings: Any) -> None:
     """Tests run what is due themselves."""
