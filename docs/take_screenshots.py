@@ -29,8 +29,8 @@ EMAIL, PASSWORD = "owner@demo.example", "demo-nordlicht"
 
 PAGES = {
     "home": "/admin/",
-    "profiles": "/admin/customers/customer/?stage=leaving_with_intent",
-    "profile": "/admin/customers/customer/?stage=leaving_with_intent > #result_list tbody a:not(:has-text('Visitor'))",
+    "profiles": "/admin/customers/customer/?intent_profile__stage=leaving_with_intent",
+    "profile": "/admin/customers/customer/?intent_profile__stage=leaving_with_intent > #result_list tbody tr:has-text('Granted') a",
     "automations": "/admin/remarketing/remarketingrule/",
     "automation": "/admin/remarketing/remarketingrule/ > #result_list tbody a:has-text('Leaving')",
     "activity": "/admin/remarketing/rulematch/",
