@@ -60,6 +60,12 @@ def _local_mailbox(settings: Any) -> None:
     settings.EMAIL_BACKEND = "signals_app.emails.mailbox.LocalMailboxBackend"
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """A password hash is slow on purpose; in tests it protects nobody."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def project(db: None) -> Project:
     return Project.objects.create(
