@@ -93,7 +93,7 @@ def test_every_shopper_gets_one_mail_although_the_worker_is_killed(running):
             assert {status for status, _ in posted} == {200}
     wait_for_mails(running)
     # What a killed worker held comes back when its lease has run out; it must not bring a second mail.
-    wait_until(lambda: stored(running)["inbox"] == 0, 60, "the inbox is empty")
+    wait_until(lambda: stored(running)["inbox"] == 0, 180, "the inbox is empty")
 
     found = stored(running)
     assert Counter(found["mails"]) == {email_of(shopper): 1 for shopper in range(SHOPPERS)}
@@ -149,7 +149,7 @@ class TestStopping:
 
         running.process.kill()
 
-        wait_until(lambda: not any(map(is_alive, children)), 30, "all child processes are gone")
+        wait_until(lambda: not any(map(is_alive, children)), 90, "all child processes are gone")
         running.process.wait()
 
     def test_a_taken_port_is_said_and_not_fought_for(self, crm):
