@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -41,8 +42,14 @@ def worker() -> Service:
 
 
 def beat() -> Service:
-    """Return the Celery scheduler, without a pid file: a leftover one would keep it from starting."""
-    return Service("beat", [*_celery(), "beat", "--pidfile", "", "--loglevel", "WARNING"])
+    """
+    Return the Celery scheduler, without a pid file: a leftover one would keep it from starting.
+
+    It is ended by SIGKILL. Its own handler of SIGTERM closes the connection that it may be publishing on at that very
+    moment, and then waits for ever for a lock of its own. It has nothing to lose: what it missed is due when it starts.
+    """
+    command = [*_celery(), "beat", "--pidfile", "", "--loglevel", "WARNING"]
+    return Service("beat", command, stop_signal=signal.SIGKILL)
 
 
 def manage(name: str, *arguments: str, waits_until: Callable[[], bool] | None = None) -> Service:

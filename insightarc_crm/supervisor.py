@@ -30,12 +30,14 @@ class Service:
     One child: its name in the log, its command, and what its environment has more than the parent's.
 
     With `waits_until` it is not started before that returns True; it is asked every now and then and must not block.
+    `stop_signal` ends it, sent by the parent or, when that is killed, by the kernel.
     """
 
     name: str
     command: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
     waits_until: Callable[[], bool] | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
 
 
 class Child:
@@ -53,7 +55,7 @@ class Child:
     def start(self) -> None:
         self._started_at = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-            [sys.executable, "-I", str(BOUND_PROCESS), str(os.getpid()), *self.service.command],
+            [*self._bound_to_this_process(), *self.service.command],
             cwd=self._supervisor.directory,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.service.environment},
             stdin=subprocess.DEVNULL,
@@ -91,7 +93,7 @@ class Child:
 
     def terminate(self) -> None:
         if self._process is not None and self.is_running():
-            self._process.terminate()
+            self._process.send_signal(self.service.stop_signal)
 
     def kill(self) -> None:
         """End the process and whatever it has started."""
@@ -105,6 +107,9 @@ class Child:
             self._process.wait()
             if self._printer is not None:
                 self._printer.join(timeout=1)
+
+    def _bound_to_this_process(self) -> list[str]:
+        return [sys.executable, "-I", str(BOUND_PROCESS), str(os.getpid()), str(int(self.service.stop_signal))]
 
     def _print(self, lines: IO[str]) -> None:
         with lines:

@@ -29,7 +29,7 @@ from signals_app.webhooks.models import InboxItem
 print(json.dumps({
     "mails": list(MailboxMail.objects.values_list("to_email", flat=True)),
     "states": list(EmailMessage.objects.values_list("state", flat=True)),
-    "inbox": InboxItem.objects.count(),
+    "inbox": InboxItem.objects.filter(state="PENDING").count(),
 }))
 """
 
