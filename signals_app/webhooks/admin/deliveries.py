@@ -1,0 +1,142 @@
+"""The incoming log: every signed request, byte for byte as it came."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Length
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from signals_app.core.admin import (
+    ChoicesFilter,
+    DateTimeRangeFilter,
+    ProjectScopedAdmin,
+    ReadOnlyAdmin,
+    display,
+    post_action,
+)
+from signals_app.core.changelist import QuickChangeList
+from signals_app.core.display import ago, badge, lines, page_link
+from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.webhooks.admin.replaying import raw_body, replay_with_message
+from signals_app.webhooks.constants import DeliveryVerdict, InboxState
+from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery
+
+
+class DeliveryChangeList(QuickChangeList):
+    """The page's deliveries with the number of their repeats, in one query for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        deliveries = list(self.result_list)
+        digests = {bytes(delivery.body_sha256) for delivery in deliveries}
+        seen = SeenBody.objects.filter(source__project=getattr(request, "project", None), body_sha256__in=digests)
+        counts = dict(seen.values_list("delivery_id", "duplicate_count"))
+        for delivery in deliveries:
+            delivery.duplicates = counts.get(delivery.pk, 0)
+        self.result_list = deliveries
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
+    """Every signed request, byte for byte as it came."""
+
+    project_path = "source__project"
+    list_display = ("received", "outcome", "size", "repeats", "shown_id")
+    list_display_links = ("received",)
+    list_filter = (("verdict", ChoicesFilter), ("received_at", DateTimeRangeFilter), "source")
+    list_select_related = ("inbox_item",)
+    search_fields = ("id",)
+    search_help_text = "ID of a signal, as the API and the answer to Insightarc give it"
+    ordering = ("-received_at", "-id")
+    fieldsets = (
+        (None, {"fields": ("received_at", "outcome", "reason", "signal", "source", "shown_id")}),
+        ("As it came", {"fields": ("size_exact", "content_type", "raw")}),
+    )
+    actions_detail = ("replay",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> Any:
+        return [field for _, options in self.fieldsets for field in options["fields"]]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
+        return DeliveryChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        # A list needs no bodies, only their length.
+        return super().get_queryset(request).annotate(body_size=Length("body")).defer("body")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WebhookDelivery], search_term: str
+    ) -> tuple[QuerySet[WebhookDelivery], bool]:
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(pk=uuid.UUID(search_term.strip())), False
+        except ValueError:
+            return queryset.none(), False
+
+    @display(description="Received", ordering="received_at")
+    def received(self, obj: WebhookDelivery) -> str:
+        return ago(obj.received_at)
+
+    @display(description="Outcome", ordering="verdict")
+    def outcome(self, obj: WebhookDelivery) -> str:
+        item: InboxItem | None = getattr(obj, "inbox_item", None)
+        if item is None:
+            return (
+                badge("Processed", "good") if obj.verdict != DeliveryVerdict.MALFORMED else badge("Not readable", "bad")
+            )
+        tones = {InboxState.QUARANTINED.value: "bad", InboxState.PARKED.value: "warn"}
+        return badge(item.get_state_display(), tones.get(item.state, "info"))
+
+    @display(description="Size", ordering="body_size")
+    def size(self, obj: WebhookDelivery) -> str:
+        return f"{obj.body_size:,} bytes"  # type: ignore[attr-defined]
+
+    @display(description="Size")
+    def size_exact(self, obj: WebhookDelivery) -> str:
+        return f"{len(bytes(obj.body)):,} bytes"
+
+    @display(description="Repeats")
+    def repeats(self, obj: WebhookDelivery) -> str:
+        count = getattr(obj, "duplicates", 0)
+        return badge(f"{count:,} more", "info") if count else "–"
+
+    @display(description="ID")
+    def shown_id(self, obj: WebhookDelivery) -> str:
+        return str(obj.pk)
+
+    @display(description="What is wrong")
+    def reason(self, obj: WebhookDelivery) -> str:
+        item: InboxItem | None = getattr(obj, "inbox_item", None)
+        signal = ShopperSignal.objects.filter(pk=obj.pk).only("issues").first()
+        found = [item.error] if item and item.error else []
+        found += (
+            [f"{issue.get('field') or 'body'}: {issue.get('problem', '')}" for issue in signal.issues] if signal else []
+        )
+        return lines(found) if found else "Nothing"
+
+    @display(description="Signal")
+    def signal(self, obj: WebhookDelivery) -> str:
+        signal = ShopperSignal.objects.filter(pk=obj.pk).select_related("identifier__customer").first()
+        if signal is None:
+            return "–"
+        shopper = page_link(signal.identifier.customer) if signal.identifier else "unknown shopper"
+        return format_html("{} of {}", page_link(signal), shopper)
+
+    @display(description="Body")
+    def raw(self, obj: WebhookDelivery) -> str:
+        return raw_body(bytes(obj.body))
+
+    @post_action(
+        description="Replay",
+        question="It is processed again. What it brought before is not brought twice.",
+        permission="webhooks.replay",
+        icon="replay",
+    )
+    def replay(self, request: HttpRequest, obj: WebhookDelivery) -> None:
+        replay_with_message(request, [obj])
