@@ -98,6 +98,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "insightarc_crm.webhook_shortcut.WebhookShortcutMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -143,7 +144,11 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A test database in a file, so that the threads and processes of one test see the same rows.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    # A request or task borrows a connection while it needs one; most webhook requests never do (`shared_commit`).
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        pool={"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 5},
+        prepare_threshold=2,
+    )
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # The inbox row has to survive a request that fails later, and IMMEDIATE would lock on every read.
 for database in DATABASES.values():
@@ -153,6 +158,9 @@ for database in DATABASES.values():
 
 WEB_WORKERS = env.int("WEB_WORKERS", default=1)
 WEB_THREADS = env.int("WEB_THREADS", default=16)  # per worker; each holds one database connection while it is busy
+
+# For how long a webhook request may go by what was read of its source and secrets, in seconds.
+WEBHOOK_SOURCE_CACHE_SECONDS = 1.0
 
 # --- Celery: wake-up calls only, the database is the queue of record ------------------------------------------------
 

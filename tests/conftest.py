@@ -55,6 +55,12 @@ def _no_wake_ups(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _sources_as_they_are(settings: Any) -> None:
+    """A test changes a source and posts at once; what is remembered for a second has tests of its own."""
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 0
+
+
+@pytest.fixture(autouse=True)
 def _local_mailbox(settings: Any) -> None:
     """Django's test runner swaps the mail backend; ours is the one that the program ships with."""
     settings.EMAIL_BACKEND = "signals_app.emails.mailbox.LocalMailboxBackend"

@@ -3,23 +3,34 @@ Keeping what came: the only thing that happens between a verified request and it
 
 An acknowledgement is a durable commit, so `keep` returns after its one short transaction has committed, and raises
 what the database raised if it has not.
+
+Note [Which copy is the first]
+
+The sender gives no event id, so bytes are all that a repeat can be known by. Each arrival proposes the id of the
+delivery that it would become. `SeenBody` is unique in (source, hash of the body); inserting there, in one order for
+everybody, makes two processes with the same new bytes wait for one another. Whose proposal stands in the row
+afterwards is new; whoever finds another id there has brought a copy of that delivery. A row whose window has passed
+takes the new proposal.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F, Q
+from django.db import connection, transaction
+from django.db.models import F
 
 from signals_app.core.clock import Now
+from signals_app.core.cursors import bound_cursor
 from signals_app.core.models import new_id
+from signals_app.webhooks import inbox_sql
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState
-from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery, WebhookSource
+from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery
 
 DUPLICATE = "DUPLICATE"
 STATE_OF_VERDICT = {
@@ -28,22 +39,23 @@ STATE_OF_VERDICT = {
     DeliveryVerdict.MALFORMED: InboxState.QUARANTINED,
 }
 
+Key = tuple[UUID, bytes]
+"""(source id, SHA-256 of the body)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A verified request that is to be kept."""
 
-    source: WebhookSource
+    source_id: UUID
     body: bytes
     verdict: DeliveryVerdict
+    duplicate_window_seconds: int = 0
+    """Whether the same bytes may be a repeat; 0: never. For how long is read from the source when it matters."""
     content_type: str = ""
     error: str = ""
     received_at: datetime | None = None
     """None: now, by the database's clock."""
-
-    @property
-    def key(self) -> tuple[UUID, bytes]:
-        return self.source.id, hashlib.sha256(self.body).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +66,125 @@ class Receipt:
     is_duplicate: bool
 
 
+@dataclass(slots=True)
+class _Proposed:
+    """An arrival with the delivery that it will be if it is new, and how often its bytes stand in this group again."""
+
+    arrival: Arrival
+    sha256: bytes
+    delivery_id: UUID
+    repeats: int = 0
+
+    @property
+    def may_be_repeat(self) -> bool:
+        return self.arrival.duplicate_window_seconds > 0
+
+
 def keep(arrivals: Sequence[Arrival]) -> list[Receipt]:
     """
     Store verified requests for ever, in one transaction, and return a receipt for each, in their order.
 
-    The same bytes again, inside the source's window after the accepted copy, are counted on that copy and not stored:
-    the sender gives no event id, so bytes are all that a repeat can be known by.
+    The same bytes again, inside the source's window after the accepted copy, are counted on that copy and not stored.
     """
-    with transaction.atomic():
-        seen = _SeenBodies(arrivals)
-        receipts, fresh = [], []
-        for arrival in arrivals:
-            first = seen.repeated_by(arrival)
-            if first is None:
-                fresh.append((arrival, _delivery(arrival, seen.accept(arrival))))
-            receipts.append(Receipt(first or fresh[-1][1].id, is_duplicate=first is not None))
-        if fresh:
-            WebhookDelivery.objects.bulk_create([delivery for _, delivery in fresh])
-            InboxItem.objects.bulk_create([_item(arrival, delivery) for arrival, delivery in fresh])
+    proposals, own = _propose(arrivals)
+    store = _store_in_one_statement if connection.vendor == "postgresql" else _store_in_turn
+    kept = store(sorted(proposals, key=lambda proposed: (proposed.arrival.source_id.bytes, proposed.sha256)))
+    receipts, given_out = [], set[UUID]()
+    for proposed in own:
+        delivery_id = kept.get(proposed.delivery_id, proposed.delivery_id)
+        is_first = delivery_id == proposed.delivery_id and delivery_id not in given_out
+        given_out.add(delivery_id)
+        receipts.append(Receipt(delivery_id, is_duplicate=not is_first))
     return receipts
 
 
-def _delivery(arrival: Arrival, delivery_id: UUID) -> WebhookDelivery:
+def _propose(arrivals: Sequence[Arrival]) -> tuple[list[_Proposed], list[_Proposed]]:
+    """Return the different proposals of a group, and for each arrival the one that it belongs to."""
+    of_key: dict[Key, _Proposed] = {}
+    proposals, own = [], []
+    for arrival in arrivals:
+        sha256 = hashlib.sha256(arrival.body).digest()
+        same = of_key.get((arrival.source_id, sha256))
+        if same is not None:
+            same.repeats += 1
+            own.append(same)
+            continue
+        proposed = _Proposed(arrival, sha256, new_id())
+        proposals.append(proposed)
+        own.append(proposed)
+        if proposed.may_be_repeat:
+            of_key[arrival.source_id, sha256] = proposed
+    return proposals, own
+
+
+def _store_in_one_statement(proposals: Sequence[_Proposed]) -> dict[UUID, UUID]:
+    """Return {proposed delivery id: the id that counts} of those that repeat an earlier delivery."""
+    rows = [
+        (
+            proposed.delivery_id,
+            proposed.arrival.source_id,
+            proposed.sha256,
+            proposed.arrival.body,
+            proposed.arrival.verdict.value,
+            proposed.arrival.content_type[:100],
+            proposed.arrival.received_at,
+            STATE_OF_VERDICT[proposed.arrival.verdict].value,
+            proposed.arrival.error[:500],
+            proposed.may_be_repeat,
+            proposed.repeats,
+        )
+        for proposed in proposals
+    ]
+    with bound_cursor() as cursor:
+        cursor.execute(inbox_sql.KEEP_ON_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
+        return dict(cursor.fetchall())
+
+
+def _store_in_turn(proposals: Sequence[_Proposed]) -> dict[UUID, UUID]:
+    """Do the same in several statements, for SQLite, where they cost no round trips."""
+    with transaction.atomic():
+        known = _remember([proposed for proposed in proposals if proposed.may_be_repeat])
+        fresh = [proposed for proposed in proposals if proposed.delivery_id not in known]
+        if fresh:
+            WebhookDelivery.objects.bulk_create(map(_delivery, fresh))
+            InboxItem.objects.bulk_create(map(_item, fresh))
+    return known
+
+
+def _remember(proposals: Sequence[_Proposed]) -> dict[UUID, UUID]:
+    """Remember these bodies and count the repeats; return {proposed delivery id: that of the first copy} of repeats."""
+    if not proposals:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            inbox_sql.REMEMBER_ON_SQLITE,
+            [
+                (proposed.arrival.source_id.hex, proposed.sha256, proposed.delivery_id.hex, proposed.repeats)
+                for proposed in proposals
+            ],
+        )
+    seen = SeenBody.objects.filter(body_sha256__in=[proposed.sha256 for proposed in proposals]).annotate(as_of=Now())
+    first = {(row.source_id, bytes(row.body_sha256)): row for row in seen}
+    known, copies = {}, Counter[UUID]()
+    for proposed in proposals:
+        row = first[proposed.arrival.source_id, proposed.sha256]
+        if row.delivery_id != proposed.delivery_id:
+            known[proposed.delivery_id] = row.delivery_id
+        copies[row.source_id] += proposed.repeats + (row.delivery_id != proposed.delivery_id)
+    for source_id, number in copies.items():
+        if number:
+            count(source_id, DUPLICATE, at=row.as_of, by=number)
+    return known
+
+
+def _delivery(proposed: _Proposed) -> WebhookDelivery:
+    arrival = proposed.arrival
     delivery = WebhookDelivery(
-        id=delivery_id,
-        source=arrival.source,
+        id=proposed.delivery_id,
+        source_id=arrival.source_id,
         verdict=arrival.verdict,
         body=arrival.body,
-        body_sha256=arrival.key[1],
+        body_sha256=proposed.sha256,
         content_type=arrival.content_type[:100],
     )
     if arrival.received_at is not None:
@@ -89,58 +192,14 @@ def _delivery(arrival: Arrival, delivery_id: UUID) -> WebhookDelivery:
     return delivery
 
 
-def _item(arrival: Arrival, delivery: WebhookDelivery) -> InboxItem:
+def _item(proposed: _Proposed) -> InboxItem:
+    arrival = proposed.arrival
     return InboxItem(
-        delivery=delivery,
-        source=arrival.source,
+        delivery_id=proposed.delivery_id,
+        source_id=arrival.source_id,
         state=STATE_OF_VERDICT[arrival.verdict],
         error=arrival.error[:500],
     )
-
-
-class _SeenBodies:
-    """What came before of a batch of arrivals, locked until the transaction ends."""
-
-    def __init__(self, arrivals: Sequence[Arrival]) -> None:
-        self.windows = {arrival.key: arrival.source.duplicate_window_seconds for arrival in arrivals}
-        self.proposed = {key: new_id() for key in sorted(self.windows) if self.windows[key]}
-        """The delivery that each body will be, if it is new."""
-        self.rows: dict[tuple[UUID, bytes], SeenBody] = {}
-        self.accepted: set[tuple[UUID, bytes]] = set()
-        if not self.proposed:
-            return
-        # Inserting first, in one order for everybody, makes two requests with the same new bytes wait for each other.
-        SeenBody.objects.bulk_create(
-            [SeenBody(source_id=key[0], body_sha256=key[1], delivery_id=id_) for key, id_ in self.proposed.items()],
-            ignore_conflicts=True,
-        )
-        ours = Q(source__in={source for source, _ in self.proposed}, body_sha256__in={sha for _, sha in self.proposed})
-        rows = SeenBody.objects.select_for_update(no_key=True).filter(ours).order_by("source", "body_sha256")
-        for row in rows.annotate(as_of=Now()):
-            self.rows[row.source_id, bytes(row.body_sha256)] = row
-
-    def repeated_by(self, arrival: Arrival) -> UUID | None:
-        """Return the delivery that this arrival repeats, and count the repeat; None if it repeats nothing."""
-        row = self.rows.get(arrival.key)
-        if row is None or (row.delivery_id == self.proposed[arrival.key] and arrival.key not in self.accepted):
-            return None
-        if row.accepted_at <= row.as_of - timedelta(seconds=self.windows[arrival.key]):  # type: ignore[attr-defined]
-            return None
-        SeenBody.objects.filter(pk=row.pk).update(duplicate_count=F("duplicate_count") + 1)
-        count(row.source_id, DUPLICATE, at=row.as_of)  # type: ignore[attr-defined]
-        return row.delivery_id
-
-    def accept(self, arrival: Arrival) -> UUID:
-        """Return the id of the delivery that this arrival becomes, and remember its body from now on."""
-        row = self.rows.get(arrival.key)
-        if row is None:
-            return new_id()
-        proposed = self.proposed[arrival.key]
-        if row.delivery_id != proposed:  # the window of an older copy has passed
-            row.delivery_id, row.accepted_at, row.duplicate_count = proposed, row.as_of, 0  # type: ignore[attr-defined]
-            row.save(update_fields=["delivery_id", "accepted_at", "duplicate_count"])
-        self.accepted.add(arrival.key)
-        return proposed
 
 
 def count(source_id: UUID, outcome: str, *, at: datetime, by: int = 1) -> None:

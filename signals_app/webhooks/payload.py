@@ -32,6 +32,15 @@ DOCUMENTED = frozenset(
 _BRACKETS_OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
+def _int_of_any_length(digits: str) -> int:
+    """Return the number, or, for one that Python refuses to read for its length, another that is too large as well."""
+    return int(digits[:400])
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=Members.of_pairs, parse_int=_int_of_any_length)
+_quick_decoder = json.JSONDecoder(parse_int=_int_of_any_length)
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedSignal:
     """What a body says; every value can be stored in both databases and printed as JSON."""
@@ -80,23 +89,44 @@ def parse(body: bytes) -> ParsedSignal:
     )
 
 
+def check(body: bytes) -> None:
+    """
+    Raise what `parse` would raise, and do nothing else: what a request has to know before it can be answered.
+
+    :raises MalformedDelivery: if `body` is not one JSON object, or nested too deeply to be read.
+    """
+    text, _ = _text(body)
+    if not isinstance(_decoded(text, _quick_decoder), dict):
+        raise MalformedDelivery("The body is JSON, but not an object.")
+
+
 def _read(body: bytes, issues: Issues) -> Members:
+    text, is_utf8 = _text(body)
+    if not is_utf8:
+        issues.add("", "not valid UTF-8, unreadable bytes were replaced")
+    value = _decoded(text, _decoder)
+    if not isinstance(value, Members):
+        raise MalformedDelivery("The body is JSON, but not an object.")
+    return value
+
+
+def _text(body: bytes) -> tuple[str, bool]:
+    """Return the text of a body, and whether all of its bytes could be read."""
     if body.count(b"[") + body.count(b"{") > MAX_READABLE_DEPTH and _depth(body) > MAX_READABLE_DEPTH:
         raise MalformedDelivery("The body is nested too deeply to be read.")
     try:
-        text = body.decode("utf-8-sig")
+        return body.decode("utf-8-sig"), True
     except UnicodeDecodeError:
-        text = body.decode("utf-8-sig", "replace")
-        issues.add("", "not valid UTF-8, unreadable bytes were replaced")
+        return body.decode("utf-8-sig", "replace"), False
+
+
+def _decoded(text: str, decoder: json.JSONDecoder) -> Any:
     try:
-        value = json.loads(text, object_pairs_hook=Members.of_pairs, parse_int=_int_of_any_length)
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         raise MalformedDelivery(f"The body is not JSON: {error.msg} at character {error.pos}.") from error
     except RecursionError as error:  # MAX_READABLE_DEPTH should prevent it, but the caller's own stack counts too
         raise MalformedDelivery("The body is nested too deeply to be read.") from error
-    if not isinstance(value, Members):
-        raise MalformedDelivery("The body is JSON, but not an object.")
-    return value
 
 
 def _depth(body: bytes) -> int:
@@ -108,11 +138,6 @@ def _depth(body: bytes) -> int:
         elif token[0] in b"]}":
             depth -= 1
     return deepest
-
-
-def _int_of_any_length(digits: str) -> int:
-    """Return the number, or, for one that Python refuses to read for its length, another that is too large as well."""
-    return int(digits[:400])
 
 
 def _number(members: Members, name: str, issues: Issues, *, highest: float = math.inf) -> float | None:

@@ -46,36 +46,38 @@ class FloodGate:
 _gate = FloodGate()
 
 
-def keep_unchecked(source: WebhookSource, body: bytes, signature: str) -> None:
+def keep_unchecked(source_id: UUID, body: bytes, signature: str) -> None:
     """
     Keep a request that came before its source has a secret, and of those the newest 50.
 
     Pasting the secret then checks them, so that a person sees at once whether it is the right one.
     """
     with transaction.atomic():
-        _store(source, RejectionReason.NO_SECRET, body, signature)
-        kept = SignatureFailure.objects.filter(source=source, reason=RejectionReason.NO_SECRET)
+        _store(source_id, RejectionReason.NO_SECRET, body, signature)
+        kept = SignatureFailure.objects.filter(source=source_id, reason=RejectionReason.NO_SECRET)
         newest = kept.order_by("-received_at", "-pk").values_list("pk", flat=True)
         if old := list(newest[UNCHECKED_KEPT:]):
             SignatureFailure.objects.filter(pk__in=old).delete()
 
 
-def note_bad_signature(source: WebhookSource, body: bytes, signature: str) -> None:
+def note_bad_signature(source_id: UUID, body: bytes, signature: str) -> None:
     """Count a request whose signature does not match, and put one aside every 10 seconds for diagnosis."""
-    rejected = _gate.pass_one(source.id, clock=time.monotonic())
+    rejected = _gate.pass_one(source_id, clock=time.monotonic())
     if not rejected:
         return
-    as_of = WebhookSource.objects.annotate(as_of=Now()).values_list("as_of", flat=True).get(pk=source.pk)
+    as_of = WebhookSource.objects.annotate(as_of=Now()).values_list("as_of", flat=True).get(pk=source_id)
     with transaction.atomic():
-        inbox.count(source.id, RejectionReason.BAD_SIGNATURE, at=as_of, by=rejected)
-        put_aside = SignatureFailure.objects.filter(source=source, reason=RejectionReason.BAD_SIGNATURE)
+        inbox.count(source_id, RejectionReason.BAD_SIGNATURE, at=as_of, by=rejected)
+        put_aside = SignatureFailure.objects.filter(source=source_id, reason=RejectionReason.BAD_SIGNATURE)
         if (
             len(body) <= MAX_PUT_ASIDE_BYTES
             and not put_aside.filter(received_at__gt=as_of - timedelta(seconds=PUT_ASIDE_SECONDS)).exists()
         ):
-            _store(source, RejectionReason.BAD_SIGNATURE, body, signature)
+            _store(source_id, RejectionReason.BAD_SIGNATURE, body, signature)
 
 
-def _store(source: WebhookSource, reason: RejectionReason, body: bytes, signature: str) -> None:
+def _store(source_id: UUID, reason: RejectionReason, body: bytes, signature: str) -> None:
     readable = signature.encode("ascii", "backslashreplace").decode("ascii").replace("\x00", "")
-    SignatureFailure.objects.create(source=source, reason=reason, body=body, signature=readable[:MAX_SIGNATURE_LENGTH])
+    SignatureFailure.objects.create(
+        source_id=source_id, reason=reason, body=body, signature=readable[:MAX_SIGNATURE_LENGTH]
+    )

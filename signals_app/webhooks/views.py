@@ -37,9 +37,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from signals_app.webhooks import inbox, payload, rejections, shared_commit, signature, wakeup
+from signals_app.webhooks import inbox, known_sources, payload, rejections, shared_commit, signature, wakeup
 from signals_app.webhooks.constants import MAX_BODY_BYTES, DeliveryVerdict
 from signals_app.webhooks.exceptions import MalformedDelivery
+from signals_app.webhooks.known_sources import KnownSource
 from signals_app.webhooks.models import WebhookSource
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class ReceiveWebhook(APIView):
     content_negotiation_class = _AlwaysJson
     schema = None
 
-    source: WebhookSource
+    source: KnownSource
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -124,27 +125,39 @@ class ReceiveWebhook(APIView):
         return self._accept(body, request.META.get("CONTENT_TYPE", ""))
 
     def _is_signed(self, body: bytes, given: str) -> bool:
-        now = timezone.now()
-        secrets = list(self.source.secrets.all())
-        valid = [row.secret for row in secrets if row.expires_at is None or row.expires_at > now]
-        if signature.verifies(valid, body, self.source.registered_urls, given):
+        if self._verifies(body, given):
+            return True
+        self.source = known_sources.read_again(self.source)
+        if self._verifies(body, given):
             return True
         try:
-            if secrets:
-                rejections.note_bad_signature(self.source, body, given)
+            if self.source.secrets:
+                rejections.note_bad_signature(self.source.id, body, given)
             else:
-                rejections.keep_unchecked(self.source, body, given)
+                rejections.keep_unchecked(self.source.id, body, given)
         except DatabaseFailure:
             logger.warning("A request that did not verify could not be counted.", exc_info=True)
         return False
 
+    def _verifies(self, body: bytes, given: str) -> bool:
+        return signature.verifies(self.source.valid_secrets(timezone.now()), body, self.source.registered_urls, given)
+
     def _accept(self, body: bytes, content_type: str) -> Response:
         verdict, error = DeliveryVerdict.PARKED if self.source.is_paused else DeliveryVerdict.ACCEPTED, ""
         try:
-            payload.parse(body)
+            payload.check(body)
         except MalformedDelivery as malformed:
             verdict, error = DeliveryVerdict.MALFORMED, str(malformed)
-        receipt = shared_commit.keep(inbox.Arrival(self.source, body, verdict, content_type, error))
+        receipt = shared_commit.keep(
+            inbox.Arrival(
+                source_id=self.source.id,
+                body=body,
+                verdict=verdict,
+                duplicate_window_seconds=self.source.duplicate_window_seconds,
+                content_type=content_type,
+                error=error,
+            )
+        )
         if verdict == DeliveryVerdict.MALFORMED:
             return Response({"code": "malformed", "detail": error, "id": receipt.delivery_id}, status=400)
         if receipt.is_duplicate:
@@ -155,7 +168,7 @@ class ReceiveWebhook(APIView):
         return Response({"id": receipt.delivery_id, "status": "accepted"})
 
 
-def _find_source(source_id: str) -> WebhookSource:
+def _find_source(source_id: str) -> KnownSource:
     """Return the source that a path names, spelled as it was given out; :raises WebhookSource.DoesNotExist: if none."""
     try:
         key = UUID(source_id)
@@ -163,7 +176,7 @@ def _find_source(source_id: str) -> WebhookSource:
         raise WebhookSource.DoesNotExist from error
     if source_id.lower() != str(key):
         raise WebhookSource.DoesNotExist
-    return WebhookSource.objects.get(pk=key)
+    return known_sources.find(key)
 
 
 def _read_body(request: HttpRequest) -> bytes:

@@ -92,7 +92,7 @@ class TestASharedCommit:
 
         shared = shared_commit.SharedCommit()
         waiting = [
-            shared_commit._Waiting(inbox.Arrival(source, body, DeliveryVerdict.ACCEPTED))
+            shared_commit._Waiting(inbox.Arrival(source.id, body, DeliveryVerdict.ACCEPTED))
             for body in TestASharedCommit.BODIES
         ]
         with connection.execute_wrapper(refuse):

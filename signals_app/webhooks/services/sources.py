@@ -136,7 +136,18 @@ def _accept(source: WebhookSource, row: SignatureFailure) -> None:
         verdict, error = DeliveryVerdict.MALFORMED, str(malformed)
     else:
         verdict = DeliveryVerdict.PARKED if source.is_paused else DeliveryVerdict.ACCEPTED
-    inbox.keep([inbox.Arrival(source, body, verdict, error=error, received_at=row.received_at)])
+    inbox.keep(
+        [
+            inbox.Arrival(
+                source_id=source.id,
+                body=body,
+                verdict=verdict,
+                duplicate_window_seconds=source.duplicate_window_seconds,
+                error=error,
+                received_at=row.received_at,
+            )
+        ]
+    )
 
 
 def pause(*, source: WebhookSource, now: datetime) -> None:

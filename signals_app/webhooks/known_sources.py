@@ -1,0 +1,93 @@
+"""
+Sources and their secrets as requests need them, read from the database at most once a second.
+
+A request thread so needs no database connection of its own: what it verifies with is here, and what it keeps is
+committed by whoever leads (`shared_commit`). Nothing is refused on what may be out of date: before a 401 or a 404 the
+source is read again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+
+from signals_app.webhooks.models import WebhookSource
+
+JUST_READ_SECONDS = 0.05
+"""What was read this recently is not read again: a flood of forgeries must not become a flood of queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSecret:
+    secret: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSource:
+    """A source as it was `read_at` (seconds of the monotonic clock)."""
+
+    id: UUID
+    is_paused: bool
+    registered_urls: tuple[str, ...]
+    secrets: tuple[KnownSecret, ...]
+    duplicate_window_seconds: int
+    read_at: float
+
+    def valid_secrets(self, now: datetime) -> list[str]:
+        return [known.secret for known in self.secrets if known.expires_at is None or known.expires_at > now]
+
+
+class KnownSources:
+    """One for each process; safe for any number of threads."""
+
+    def __init__(self) -> None:
+        self._sources: dict[UUID, KnownSource] = {}
+        self._reading = threading.Lock()
+
+    def find(self, source_id: UUID) -> KnownSource:
+        """Return a source as it is, or was a second ago at most; :raises WebhookSource.DoesNotExist: if there is none."""
+        return self._younger_than(settings.WEBHOOK_SOURCE_CACHE_SECONDS, source_id)
+
+    def read_again(self, known: KnownSource) -> KnownSource:
+        """Return a source as it is now, for a request that would otherwise be refused."""
+        return self._younger_than(min(JUST_READ_SECONDS, settings.WEBHOOK_SOURCE_CACHE_SECONDS), known.id)
+
+    def _younger_than(self, seconds: float, source_id: UUID) -> KnownSource:
+        known = self._sources.get(source_id)
+        if known is not None and time.monotonic() - known.read_at < seconds:
+            return known
+        asked_at = time.monotonic()
+        with self._reading:  # one thread reads for all that ask at the same moment
+            known = self._sources.get(source_id)
+            if known is None or known.read_at < asked_at:
+                known = self._read(source_id)
+            return known
+
+    def _read(self, source_id: UUID) -> KnownSource:
+        read_at = time.monotonic()
+        try:
+            source = WebhookSource.objects.prefetch_related("secrets").get(pk=source_id)
+        except WebhookSource.DoesNotExist:
+            self._sources.pop(source_id, None)
+            raise
+        known = KnownSource(
+            id=source.id,
+            is_paused=source.is_paused,
+            registered_urls=tuple(source.registered_urls),
+            secrets=tuple(KnownSecret(row.secret, row.expires_at) for row in source.secrets.all()),
+            duplicate_window_seconds=source.duplicate_window_seconds,
+            read_at=read_at,
+        )
+        self._sources[source_id] = known
+        return known
+
+
+_known = KnownSources()
+find = _known.find
+read_again = _known.read_again
