@@ -146,8 +146,11 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
 else:
     # A request or task borrows a connection while it needs one; most webhook requests never do (`shared_commit`).
     DATABASES["default"].setdefault("OPTIONS", {}).update(
-        pool={"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 5},
+        pool={"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 5},
+        # Only `core.cursors` sends statements that can be prepared. Their parameters are arrays of whatever length, so
+        # one plan serves them all; planning or compiling them anew takes longer than they do.
         prepare_threshold=2,
+        options="-c plan_cache_mode=force_generic_plan -c jit=off",
     )
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # The inbox row has to survive a request that fails later, and IMMEDIATE would lock on every read.

@@ -24,8 +24,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
-from signals_app.core.clock import Now
 from signals_app.core.cursors import bound_cursor
 from signals_app.core.models import new_id
 from signals_app.webhooks import inbox_sql
@@ -89,12 +89,15 @@ def keep(arrivals: Sequence[Arrival]) -> list[Receipt]:
     proposals, own = _propose(arrivals)
     store = _store_in_one_statement if connection.vendor == "postgresql" else _store_in_turn
     kept = store(sorted(proposals, key=lambda proposed: (proposed.arrival.source_id.bytes, proposed.sha256)))
-    receipts, given_out = [], set[UUID]()
+    receipts, given_out, repeats = [], set[UUID](), Counter[UUID]()
     for proposed in own:
         delivery_id = kept.get(proposed.delivery_id, proposed.delivery_id)
-        is_first = delivery_id == proposed.delivery_id and delivery_id not in given_out
+        is_duplicate = delivery_id != proposed.delivery_id or delivery_id in given_out
+        repeats[proposed.arrival.source_id] += is_duplicate
         given_out.add(delivery_id)
-        receipts.append(Receipt(delivery_id, is_duplicate=not is_first))
+        receipts.append(Receipt(delivery_id, is_duplicate))
+    for source_id, number in sorted((+repeats).items()):
+        count(source_id, DUPLICATE, at=timezone.now(), by=number)
     return receipts
 
 
@@ -163,18 +166,13 @@ def _remember(proposals: Sequence[_Proposed]) -> dict[UUID, UUID]:
                 for proposed in proposals
             ],
         )
-    seen = SeenBody.objects.filter(body_sha256__in=[proposed.sha256 for proposed in proposals]).annotate(as_of=Now())
-    first = {(row.source_id, bytes(row.body_sha256)): row for row in seen}
-    known, copies = {}, Counter[UUID]()
-    for proposed in proposals:
-        row = first[proposed.arrival.source_id, proposed.sha256]
-        if row.delivery_id != proposed.delivery_id:
-            known[proposed.delivery_id] = row.delivery_id
-        copies[row.source_id] += proposed.repeats + (row.delivery_id != proposed.delivery_id)
-    for source_id, number in copies.items():
-        if number:
-            count(source_id, DUPLICATE, at=row.as_of, by=number)
-    return known
+    seen = SeenBody.objects.filter(body_sha256__in=[proposed.sha256 for proposed in proposals])
+    first = {(row.source_id, bytes(row.body_sha256)): row.delivery_id for row in seen}
+    return {
+        proposed.delivery_id: first[proposed.arrival.source_id, proposed.sha256]
+        for proposed in proposals
+        if proposed.delivery_id != first[proposed.arrival.source_id, proposed.sha256]
+    }
 
 
 def _delivery(proposed: _Proposed) -> WebhookDelivery:

@@ -31,7 +31,7 @@ WITH given AS MATERIALIZED (
     )
     RETURNING source_id, body_sha256, delivery_id
 ), repeated AS (
-    SELECT given.delivery_id AS proposed_id, seen.delivery_id AS first_id, given.source_id
+    SELECT given.delivery_id AS proposed_id, seen.delivery_id AS first_id
     FROM given
     JOIN seen USING (source_id, body_sha256)
     WHERE given.may_be_repeat AND seen.delivery_id <> given.delivery_id
@@ -48,17 +48,6 @@ WITH given AS MATERIALIZED (
     INSERT INTO webhooks_inboxitem (delivery_id, source_id, state, due_at, error, attempts)
     SELECT delivery_id, source_id, state, statement_timestamp(), error, 0
     FROM fresh
-), counted AS (
-    INSERT INTO webhooks_hourlycount AS counts (source_id, hour, outcome, count)
-    SELECT source_id, date_trunc('hour', statement_timestamp(), 'UTC'), 'DUPLICATE', count(*)
-    FROM (
-        SELECT source_id FROM repeated
-        UNION ALL
-        SELECT source_id FROM given CROSS JOIN generate_series(1, repeats)
-    ) AS copies
-    GROUP BY source_id
-    ORDER BY source_id
-    ON CONFLICT (source_id, hour, outcome) DO UPDATE SET count = counts.count + EXCLUDED.count
 )
 SELECT proposed_id, first_id FROM repeated
 """

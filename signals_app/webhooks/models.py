@@ -9,6 +9,12 @@ from signals_app.projects.models import Project
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState, RejectionReason
 from signals_app.webhooks.validation import validate_identity_mapping, validate_urls
 
+# Note [Constraints of what every request writes]
+# A foreign key is checked for every row, by locking the row it points to, and of a source that is one row for all. A
+# delivery keeps its constraint. What is only ever inserted together with a delivery of the same source, in the same
+# transaction, is held by that: these keys have no constraint of their own. Nor has a key an index where another one
+# begins with it, or where few rows are ever looked for by it.
+
 
 class WebhookSource(PublicIdModel, TimestampedModel):
     """One Insightarc project that posts to us, at one address of ours."""
@@ -53,7 +59,7 @@ class WebhookSecret(models.Model):
 class WebhookDelivery(PublicIdModel):
     """A signed request, byte for byte as it came; inserted before the answer, never changed."""
 
-    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="deliveries")
+    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     received_at = models.DateTimeField(db_default=Now())
     verdict = models.CharField(max_length=10, choices=DeliveryVerdict.choices)
     body = models.BinaryField()
@@ -80,7 +86,10 @@ class InboxItem(ClaimedModel):
     delivery = models.OneToOneField(
         WebhookDelivery, on_delete=models.CASCADE, primary_key=True, related_name="inbox_item"
     )
-    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="inbox_items")
+    source = models.ForeignKey(
+        WebhookSource, on_delete=models.CASCADE, related_name="inbox_items", db_constraint=False, db_index=False
+    )
+    """See Note [Constraints of what every request writes]."""
     state = models.CharField(max_length=12, choices=InboxState.choices, default=InboxState.PENDING)
     due_at = models.DateTimeField(db_default=Now())
     error = models.CharField(max_length=500, blank=True)
@@ -91,7 +100,10 @@ class InboxItem(ClaimedModel):
         constraints = (
             models.CheckConstraint(condition=models.Q(state__in=InboxState.values), name="inbox_item_state_known"),
         )
-        indexes = (models.Index(fields=("due_at",), name="inbox_item_due", condition=models.Q(state="PENDING")),)
+        indexes = (
+            models.Index(fields=("due_at",), name="inbox_item_due", condition=models.Q(state="PENDING")),
+            models.Index(fields=("source", "state"), name="inbox_item_put_aside", condition=~models.Q(state="PENDING")),
+        )
 
     def __str__(self) -> str:
         return str(self.delivery_id)
@@ -100,7 +112,10 @@ class InboxItem(ClaimedModel):
 class SeenBody(models.Model):
     """The latest accepted delivery of one body, for recognising repeats."""
 
-    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="+")
+    source = models.ForeignKey(
+        WebhookSource, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    """See Note [Constraints of what every request writes]."""
     body_sha256 = models.BinaryField(max_length=32)
     delivery_id = models.UUIDField()
     accepted_at = models.DateTimeField(db_default=Now())

@@ -1,0 +1,130 @@
+"""What requests remember of a source for a second, and what is read again before anything is refused."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from signals_app.core.models import new_id
+from signals_app.webhooks import signature
+from signals_app.webhooks.known_sources import KnownSources
+from signals_app.webhooks.models import WebhookSecret, WebhookSource
+
+Queries = Callable[[int], Any]
+
+
+@pytest.fixture(autouse=True)
+def _remembered_for_an_hour(settings: Any) -> None:
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 3600
+
+
+@pytest.fixture
+def post(client: Client, source: WebhookSource) -> Callable[..., int]:
+    def post(secret: str, body: bytes = b"{}", url: str = "") -> int:
+        signed = signature.sign(secret, body, url or source.registered_urls[0])
+        path = f"/webhooks/insightarc/{source.id}/"
+        return client.generic("POST", path, body, headers={signature.HEADER: signed}).status_code
+
+    return post
+
+
+def test_a_source_is_read_once(source: WebhookSource, django_assert_num_queries: Queries) -> None:
+    known = KnownSources()
+
+    with django_assert_num_queries(2):
+        assert [known.find(source.id).id for _ in range(5)] == [source.id] * 5
+
+
+def test_a_source_is_read_again_after_a_second(source: WebhookSource, settings: Any) -> None:
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 0
+    known = KnownSources()
+    assert not known.find(source.id).is_paused
+
+    WebhookSource.objects.update(is_paused=True)
+
+    assert known.find(source.id).is_paused
+
+
+def test_a_remembered_source_is_forgotten_with_its_row(source: WebhookSource, settings: Any) -> None:
+    known = KnownSources()
+    known.find(source.id)
+    source.delete()
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 0
+
+    with pytest.raises(WebhookSource.DoesNotExist):
+        known.find(source.id)
+
+
+def test_an_unknown_source_is_looked_for_each_time(client: Client, project: Any) -> None:
+    source_id = new_id()
+    path = f"/webhooks/insightarc/{source_id}/"
+    assert client.head(path).status_code == 404
+
+    WebhookSource.objects.create(id=source_id, project=project)
+
+    assert client.head(path).status_code == 200
+
+
+def test_a_new_secret_counts_at_once(
+    post: Callable[..., int], source: WebhookSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signals_app.webhooks.known_sources.JUST_READ_SECONDS", 0)
+    assert post("whsec_test") == 200
+
+    WebhookSecret.objects.create(source=source, secret="fresh")
+
+    assert post("fresh", b'{"a":1}') == 200
+
+
+def test_a_new_address_counts_at_once(
+    post: Callable[..., int], source: WebhookSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signals_app.webhooks.known_sources.JUST_READ_SECONDS", 0)
+    assert post("whsec_test") == 200
+
+    source.registered_urls = [*source.registered_urls, "https://new.example.com/hook"]
+    source.save()
+
+    assert post("whsec_test", b'{"a":1}', url="https://new.example.com/hook") == 200
+
+
+def test_a_secret_expires_although_it_is_remembered(post: Callable[..., int], source: WebhookSource) -> None:
+    WebhookSecret.objects.create(source=source, secret="old", expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert post("old") == 401
+
+
+def test_a_flood_of_forgeries_is_no_flood_of_queries(post: Callable[..., int], settings: Any) -> None:
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 1
+    post("whsec_test")
+    asked = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "webhooks_webhooksecret" in sql:
+            asked.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        assert {post("wrong", b'{"a":%d}' % number) for number in range(20)} == {401}
+
+    assert len(asked) < 20
+
+
+def test_a_verified_request_asks_for_nothing_but_its_commit(post: Callable[..., int]) -> None:
+    post("whsec_test")
+    statements = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        assert post("whsec_test", b'{"a":1}') == 200
+
+    assert not [sql for sql in statements if "webhooks_webhooksecret" in sql or "django_session" in sql]
+    if connection.vendor == "postgresql":
+        assert len(statements) == 1
