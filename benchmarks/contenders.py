@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,8 @@ class Inside:
 
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: PT018, S101 - pipes
-        try:
+        with suppress(BrokenPipeError):  # raised when it has ended already
             self._process.stdin.close()  # it reads to the end of its input, then ends
-        except BrokenPipeError:
-            pass  # it has ended already
         self._process.wait(30)
         self._process.stdout.close()
 

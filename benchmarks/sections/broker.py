@@ -42,10 +42,5 @@ def measure(bench: Bench) -> Section:
 
 
 def _goal(name: str, found: list[float], usual: list[float]) -> Goal:
-    share = ratio(found, usual)
-    return Goal(
-        f"Acknowledged signals/s with the broker {name}, to the usual",
-        "at least 0.9x",
-        with_spread(share, "x"),
-        share and share.median >= 0.9,
-    )
+    what = f"Acknowledged signals/s with the broker {name}, to the usual"
+    return Goal.at_least(what, ratio(found, usual), 0.9, "x")

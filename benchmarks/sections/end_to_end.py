@@ -78,7 +78,6 @@ def _section(costs: dict[str, list[Cost]]) -> Section:
     ]
     ratios = {part: ratio([getattr(one, part) for one in peer], [getattr(one, part) for one in ours]) for part in parts}
     rows.append(("Peer to this program", *(with_spread(ratios[part], "x") for part in parts), ""))
-    total = ratios["total"]
     return Section(
         f"End to end, {ACTIVE_RULES} active automations",
         tables=[
@@ -96,14 +95,7 @@ def _section(costs: dict[str, list[Cost]]) -> Section:
                 [(name, _of(found, "total")) for name, found in costs.items()],
             )
         ],
-        goals=[
-            Goal(
-                "CPU a signal end to end, peer to this program",
-                "at least 8x",
-                with_spread(total, "x"),
-                total and total.median >= 8,
-            )
-        ],
+        goals=[Goal.at_least("CPU a signal end to end, peer to this program", ratios["total"], 8, "x")],
     )
 
 

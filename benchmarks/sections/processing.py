@@ -70,23 +70,9 @@ def _drain(bench: Bench, program: contenders.Inside, count: int) -> tuple[dict[s
 def _goals(rates: dict[int, list[float]]) -> list[Goal]:
     goals = []
     if AIMED_RULES in rates:
-        found = spread(rates[AIMED_RULES])
-        goals.append(
-            Goal(
-                f"Signals/s of one worker, {AIMED_RULES} automations",
-                "at least 4,000",
-                with_spread(found),
-                found.median >= 4_000,
-            )
-        )
+        what = f"Signals/s of one worker, {AIMED_RULES} automations"
+        goals.append(Goal.at_least(what, spread(rates[AIMED_RULES]), 4_000))
     if AIMED_RULES in rates and MANY_RULES in rates:
-        times = ratio(rates[AIMED_RULES], rates[MANY_RULES])
-        goals.append(
-            Goal(
-                f"Time of a signal with {MANY_RULES} automations, to {AIMED_RULES}",
-                "at most 2x",
-                with_spread(times, "x"),
-                times and times.median <= 2,
-            )
-        )
+        what = f"Time of a signal with {MANY_RULES} automations, to {AIMED_RULES}"
+        goals.append(Goal.at_most(what, ratio(rates[AIMED_RULES], rates[MANY_RULES]), 2, "x"))
     return goals

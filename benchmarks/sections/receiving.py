@@ -120,22 +120,7 @@ def _goals(of: dict[str, Rounds]) -> list[Goal]:
     to_peer, to_noop = ratio(ours.of("rate"), peer.of("rate")), ratio(ours.of("rate"), noop.of("rate"))
     tail = ratio(ours.paced_p99(), [posted.p99_ms for posted in noop.at_our_half])
     return [
-        Goal(
-            "Acknowledged signals/s, to the textbook peer",
-            "at least 6x",
-            with_spread(to_peer, "x"),
-            to_peer and to_peer.median >= 6,
-        ),
-        Goal(
-            "Acknowledged signals/s, to the no-op view",
-            "at least 0.5x, better 0.7x",
-            with_spread(to_noop, "x"),
-            to_noop and to_noop.median >= 0.5,
-        ),
-        Goal(
-            "p99 at half that load, to the no-op view at the same load",
-            "at most 3x",
-            with_spread(tail, "x"),
-            tail and tail.median <= 3,
-        ),
+        Goal.at_least("Acknowledged signals/s, to the textbook peer", to_peer, 6, "x"),
+        Goal.at_least("Acknowledged signals/s, to the no-op view", to_noop, 0.5, "x"),
+        Goal.at_most("p99 at half that load, to the no-op view at the same load", tail, 3, "x"),
     ]
