@@ -12,6 +12,7 @@ from benchmarks.traffic import SIGNALS_A_SHOPPER
 
 ACTIVE_RULES = 20
 PIPELINE = "Processing a signal"
+PIPELINE_PROCESSOR = "Processing a signal, CPU of worker and PostgreSQL"
 
 
 def measure(bench: Bench) -> Section:
@@ -74,10 +75,15 @@ def _round(bench: Bench, made: Contender, program: Inside) -> dict[str, float]:
     plan = bench.plan
     first = bench.numbers(plan.growth_signals)
     program.ask("fill", first=first, count=plan.growth_signals, shoppers=_shoppers(bench))
+    before = bench.postgres_seconds()
     found = program.ask("drain")
+    spent = found["processor_seconds"] + bench.postgres_seconds() - before
     reads = program.ask("read", api_key=made.api_key, times=plan.reads, shoppers=_shoppers(bench))
-    per_signal = found["seconds"] / found["signals"] * 1_000
-    return {PIPELINE: per_signal} | {name: spread(times).median for name, times in reads.items()}
+    processing = {
+        PIPELINE: found["seconds"] / found["signals"] * 1_000,
+        PIPELINE_PROCESSOR: spent / found["signals"] * 1_000,
+    }
+    return processing | {name: spread(times).median for name, times in reads.items()}
 
 
 def _growth(of_size: dict[int, list[float]], sizes: tuple[int, ...]) -> Spread | None:

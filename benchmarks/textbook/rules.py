@@ -11,37 +11,15 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max
 
+from benchmarks.textbook.fields import FIELDS
 from benchmarks.textbook.models import Customer, Match, Rule, RuleCounter, Signal
 from signals_app.remarketing import schedule
 from signals_app.remarketing.decision import Moment, Outcome, RuleSpec, Situation, decide
 from signals_app.segments import conditions
-from signals_app.segments.fields import Field, FieldType, Scope
 from signals_app.shopper_signals.folding import IntentState
 from signals_app.shopper_signals.interests import PagesRead
 from signals_app.shopper_signals.scoring import Assessment, Usual
 
-TYPES = {
-    "stage": FieldType.CHOICE,
-    "viewed_product_keys": FieldType.LIST,
-    "visited_cart": FieldType.BOOLEAN,
-    "is_clean": FieldType.BOOLEAN,
-    "has_interest": FieldType.BOOLEAN,
-}
-NUMBERS = (
-    *("drop_proba", "intent_score", "num_events", "performance", "performance_percentile", "num_loops", "avg_loops"),
-    *("loops_ratio", "num_broken_buttons", "avg_broken_buttons", "dead_clicks_over_usual", "products_viewed"),
-    *("most_views_of_one_product", "days_since_previous_signal"),
-)
-FIELDS = {
-    name: Field(
-        name=name,
-        label=name,
-        type=TYPES.get(name, FieldType.NUMBER),
-        scope=Scope.SIGNAL,
-        choices=(("bought_recently", "Bought recently"),) if name == "stage" else (),
-    )
-    for name in (*NUMBERS, *TYPES)
-}
 ALL_DAY = frozenset(range(24))
 
 
