@@ -44,6 +44,14 @@ test: .venv/installed-dev ## Run the tests on SQLite, then those of the database
 	$(BIN)/python -m pytest $(IN_PARALLEL)
 	$(BIN)/python -m tests.on_postgresql $(IN_PARALLEL) --database-only -m "not processes and not browser"
 
+.PHONY: bench
+bench: .venv/installed-dev ## Measure beside a no-op view and a textbook peer, 20 minutes; into docs/benchmarks/
+	$(BIN)/python -m benchmarks --plan full --record
+
+.PHONY: bench-short
+bench-short: .venv/installed-dev ## The same in small, printed only
+	$(BIN)/python -m benchmarks --plan short
+
 .PHONY: check
 check: .venv/installed-dev ## Lint, format, types, architecture, migrations, deployment settings
 	$(BIN)/ruff check .

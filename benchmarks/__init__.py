@@ -1,0 +1,1 @@
+"""Measuring the program side by side with others: `make bench`, explained in docs/benchmarks/README.md."""

@@ -1,0 +1,1 @@
+"""One module for each question that a run answers; each has `measure(bench) -> Section`."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class TextbookConfig(AppConfig):
+    name = "benchmarks.textbook"
+    label = "textbook"
