@@ -10,6 +10,7 @@ from typing import Any
 EVERY_SECONDS = {
     "signals_app.facts.tasks.sequence": 5,
     "signals_app.webhooks.tasks.process_inbox": 10,
+    "signals_app.webhooks.tasks.continue_replays": 10,
     "signals_app.emails.tasks.send_due": 10,
     "signals_app.remarketing.tasks.queue_due_matches": 15,
     "signals_app.remarketing.tasks.follow_facts": 15,
