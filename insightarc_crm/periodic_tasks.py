@@ -17,7 +17,7 @@ EVERY_SECONDS = {
     "signals_app.emails.tasks.recover_interrupted": 30,
     "signals_app.shopper_signals.tasks.refresh_due_profiles": 60,
     "signals_app.catalog.tasks.import_due_feeds": 300,
-    "signals_app.api.tasks.forget_idempotent_requests": 3600,
+    "insightarc_crm.tasks.prune": 3600,
 }
 
 
