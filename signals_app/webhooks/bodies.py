@@ -55,7 +55,7 @@ def _marked(text: str, error: json.JSONDecodeError, *, is_cut: bool, is_text: bo
         end = max(SHOWN_BYTES, error.pos + AROUND) if not start else error.pos + AROUND
     before, after = _visible(text[start : error.pos]), _visible(text[error.pos : end])
     where = f"line {error.lineno:,}, column {error.colno:,}" if error.lineno > 1 else f"character {error.pos + 1:,}"
-    problem = "It is empty." if not text.strip() else f"Reading stopped at {where}: {error.msg}."
+    problem = "It is empty." if not text.strip() else f"Reading stopped at {where}: {error.msg.removesuffix(' at')}."
     return Shown(before + after, False, is_cut, is_text, mark=len(before), problem=problem)
 
 

@@ -13,6 +13,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from signals_app.core.admin import (
     DateTimeRangeFilter,
@@ -35,6 +36,7 @@ from signals_app.webhooks.admin.replaying import number_in_words, raw_body, repl
 from signals_app.webhooks.constants import InboxState, Problem, ReplayState
 from signals_app.webhooks.models import InboxItem, ReplayRun, WebhookDelivery
 
+SHOWN_IN_LIST = 160
 TONES = {Problem.GAVE_UP: "bad", Problem.WORKER_ENDED: "bad"}
 
 
@@ -43,7 +45,7 @@ class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
     """Signed requests that could not be processed: nothing is lost, each can be replayed after the fix."""
 
     project_path = "source__project"
-    list_display = ("received", "what_is_wrong", "tried", "shown_id")
+    list_display = ("received", "reason", "tried")
     list_display_links = ("received",)
     list_filter = (ProblemFilter, ShownFilter, ("delivery__received_at", DateTimeRangeFilter), "source")
     list_select_related = ("delivery",)
@@ -74,7 +76,7 @@ class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         if ShownFilter.parameter_name in request.GET:
-            return ("received", "what_is_wrong", "state_in_words", "shown_id")
+            return ("received", "reason", "state_in_words")
         return self.list_display
 
     def get_actions(self, request: HttpRequest) -> Any:
@@ -112,12 +114,16 @@ class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
         return ago(obj.delivery.received_at)
 
     @display(description="What is wrong", ordering="error")
-    def what_is_wrong(self, obj: InboxItem) -> SafeString:
+    def reason(self, obj: InboxItem) -> SafeString:
+        return self.what_is_wrong(obj, at_most=SHOWN_IN_LIST)
+
+    @display(description="What is wrong")
+    def what_is_wrong(self, obj: InboxItem, at_most: int = 1_000) -> SafeString:
         problem = problems.problem_of(obj.error)
         return format_html(
             '<div class="crm-problem">{}<div>{}</div></div>',
             badge(problem.label, TONES.get(problem, "warn")),
-            obj.error or "No reason was noted.",
+            Truncator(obj.error or "No reason was noted.").chars(at_most),
         )
 
     @display(description="What to do")
@@ -138,10 +144,6 @@ class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
             return badge(obj.get_state_display(), "bad")
         by = obj.set_aside_by or "somebody"
         return lines([badge("Set aside"), format_html("by {} {}", by, ago(obj.set_aside_at))])
-
-    @display(description="ID")
-    def shown_id(self, obj: InboxItem) -> str:
-        return str(obj.pk)
 
     @display(description="Incoming log")
     def in_log(self, obj: InboxItem) -> str:

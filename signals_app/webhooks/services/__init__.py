@@ -8,7 +8,6 @@ from signals_app.webhooks.services.replay_runs import (
     Selection,
     continue_replay,
     count_selected,
-    selected,
     start_replays,
     stop_replay,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "release_parked",
     "replay",
     "replay_slice",
-    "selected",
     "set_aside",
     "start_replays",
     "stop_replay",

@@ -53,25 +53,34 @@ class Progress:
     is_waiting: bool = False
 
 
-def selected(*, source: WebhookSource, selection: Selection) -> QuerySet[WebhookDelivery]:
-    """Return the deliveries of a source that a replay would be about; never those that were set aside."""
+def count_selected(*, source: WebhookSource, selection: Selection) -> int:
+    """Count the deliveries that a replay would be about, to 10,001: more is simply more than 10,000."""
+    if selection.scope == ReplayScope.EVERYTHING:
+        return _everything(source, selection)[: COUNTED_TO + 1].count()
+    return _needs_fixing(source, selection)[: COUNTED_TO + 1].count()
+
+
+def _everything(source: WebhookSource, selection: Selection) -> QuerySet[WebhookDelivery]:
+    """Select whatever came between two times, except what was set aside."""
     found = WebhookDelivery.objects.filter(source=source, received_at__lt=selection.received_until)
     if selection.received_from is not None:
         found = found.filter(received_at__gte=selection.received_from)
-    if selection.scope == ReplayScope.EVERYTHING:
-        aside = InboxItem.objects.filter(source=source, state=InboxState.SET_ASIDE)
-        return found.exclude(pk__in=aside.values("pk"))
-    found = found.filter(inbox_item__source=source, inbox_item__state=InboxState.QUARANTINED)
+    aside = InboxItem.objects.filter(source=source, state=InboxState.SET_ASIDE)
+    return found.exclude(pk__in=aside.values("pk"))
+
+
+def _needs_fixing(source: WebhookSource, selection: Selection) -> QuerySet[InboxItem]:
+    """Select from the inbox, which is small: to look for the few in the log would be to read all of the log."""
+    found = InboxItem.objects.filter(
+        source=source, state=InboxState.QUARANTINED, delivery__received_at__lt=selection.received_until
+    )
+    if selection.received_from is not None:
+        found = found.filter(delivery__received_at__gte=selection.received_from)
     if selection.problem is not None:
-        found = found.filter(error_is(selection.problem, "inbox_item__error"))
+        found = found.filter(error_is(selection.problem))
     if selection.error_text:
-        found = found.filter(inbox_item__error__icontains=selection.error_text)
+        found = found.filter(error__icontains=selection.error_text)
     return found
-
-
-def count_selected(*, source: WebhookSource, selection: Selection) -> int:
-    """Count the deliveries that a replay would be about, to 10,001: more is simply more than 10,000."""
-    return selected(source=source, selection=selection).order_by()[: COUNTED_TO + 1].count()
 
 
 def start_replays(
@@ -127,10 +136,8 @@ def _hand_over(run_id: UUID, token: UUID, now: datetime) -> Progress:
     run = held.filter(pk=run_id, lease_token=token).first()
     if run is None:  # stopped meanwhile, or the lease ran out
         return Progress()
-    place = (run.last_received_at, run.last_delivery_id)
-    after = (place[0], place[1]) if place[0] is not None and place[1] is not None else None
     size = A_SLICE.get(connection.vendor, A_SLICE_ELSEWHERE)
-    found = next(in_slices(selected(source=run.source, selection=_selection_of(run)), after=after, size=size), [])
+    found = _next_slice(run, size)
     changes: dict[str, object] = {"attempts": 0, "lease_token": None, "lease_until": None}
     if found:
         replay_slice(delivery_ids=[pk for pk, _ in found], now=now)
@@ -143,6 +150,19 @@ def _hand_over(run_id: UUID, token: UUID, now: datetime) -> Progress:
         changes |= {"state": ReplayState.DONE, "finished_at": now}
     ReplayRun.objects.filter(pk=run.pk).update(**changes)
     return Progress(handed_over=len(found), is_waiting=False)
+
+
+def _next_slice(run: ReplayRun, size: int) -> list[tuple[UUID, datetime]]:
+    """Return ids and times of the next deliveries, in the order in which they came; what needs fixing in that of ids."""
+    selection = _selection_of(run)
+    if selection.scope == ReplayScope.NEEDS_FIXING:
+        items = _needs_fixing(run.source, selection).order_by("pk")
+        if run.last_delivery_id is not None:
+            items = items.filter(pk__gt=run.last_delivery_id)
+        return list(items.values_list("pk", "delivery__received_at")[:size])
+    is_begun = run.last_received_at is not None and run.last_delivery_id is not None
+    after = (run.last_received_at, run.last_delivery_id) if is_begun else None
+    return next(in_slices(_everything(run.source, selection), after=after, size=size), [])  # type: ignore[arg-type]
 
 
 def _selection_of(run: ReplayRun) -> Selection:
