@@ -29,6 +29,7 @@ class ReplayRunAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ReplayRun]):
     change_form_template = "admin/webhooks/replay_run.html"
     list_display = ("started", "what", "state_badge", "progress", "started_by")
     list_display_links = ("started",)
+    search_fields = ("error_text", "started_by")
     list_filter = ("source",)
     ordering = ("-started_at", "-pk")
     fieldsets = (
