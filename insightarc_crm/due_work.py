@@ -11,6 +11,7 @@ from signals_app.facts import services as fact_services
 from signals_app.remarketing import services as remarketing_services
 from signals_app.shopper_signals import services as signal_services
 from signals_app.webhooks import pipeline
+from signals_app.webhooks import services as webhook_services
 
 BATCH = 500
 
@@ -21,9 +22,12 @@ def process_due(*, clock: Callable[[], datetime]) -> dict[str, int]:
 
     `clock` is asked before each round, so that what became due meanwhile is done too.
     """
-    counts: Counter[str] = Counter(signals=0, quarantined=0, failed=0, matches=0, facts=0, mails=0, profiles=0)
+    counts: Counter[str] = Counter(
+        replayed=0, signals=0, quarantined=0, failed=0, matches=0, facts=0, mails=0, profiles=0
+    )
     while True:
         now = clock()
+        replayed = webhook_services.continue_replay(now=now)
         batch = pipeline.process_batch(now=now, limit=BATCH)
         fact_services.sequence()
         facts = remarketing_services.follow_facts(now=now)
@@ -31,6 +35,7 @@ def process_due(*, clock: Callable[[], datetime]) -> dict[str, int]:
         mails = email_services.send_due(now=now, limit=BATCH)
         profiles = signal_services.refresh_due_profiles(now=now, limit=BATCH)
         done = {
+            "replayed": replayed.handed_over,
             "signals": batch.processed,
             "quarantined": batch.quarantined,
             "failed": batch.failed,

@@ -10,13 +10,14 @@ from typing import Any
 EVERY_SECONDS = {
     "signals_app.facts.tasks.sequence": 5,
     "signals_app.webhooks.tasks.process_inbox": 10,
+    "signals_app.webhooks.tasks.continue_replays": 10,
     "signals_app.emails.tasks.send_due": 10,
     "signals_app.remarketing.tasks.queue_due_matches": 15,
     "signals_app.remarketing.tasks.follow_facts": 15,
     "signals_app.emails.tasks.recover_interrupted": 30,
     "signals_app.shopper_signals.tasks.refresh_due_profiles": 60,
     "signals_app.catalog.tasks.import_due_feeds": 300,
-    "signals_app.api.tasks.forget_idempotent_requests": 3600,
+    "insightarc_crm.tasks.prune": 3600,
 }
 
 

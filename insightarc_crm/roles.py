@@ -42,6 +42,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "webhooks.webhooksource":         ("vac",   "v",     "v",     "vac"),
     "webhooks.webhookdelivery":       ("v",     "v",     "v",     "v"),
     "webhooks.inboxitem":             ("v",     "v",     "v",     "v"),
+    "webhooks.replayrun":             ("v",     "v",     "v",     "v"),
 }  # fmt: skip
 
 ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {

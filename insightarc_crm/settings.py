@@ -198,6 +198,15 @@ else:
             "socket_connect_timeout": 2,
         }
 
+# --- How long things are kept ---------------------------------------------------------------------------------------
+
+KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", default=365)  # 0: for ever; their signals stay in any case
+KEEP_SEEN_BODIES_DAYS = env.int("KEEP_SEEN_BODIES_DAYS", default=30)
+KEEP_COUNTS_DAYS = env.int("KEEP_COUNTS_DAYS", default=400)
+KEEP_FACTS_DAYS = env.int("KEEP_FACTS_DAYS", default=90)
+if KEEP_DELIVERIES_DAYS < 0 or min(KEEP_SEEN_BODIES_DAYS, KEEP_COUNTS_DAYS, KEEP_FACTS_DAYS) < 1:
+    raise ImproperlyConfigured("KEEP_..._DAYS must be at least 1; only KEEP_DELIVERIES_DAYS may be 0, for ever")
+
 # --- E-mail ---------------------------------------------------------------------------------------------------------
 
 if env.str("EMAIL_URL", default=""):

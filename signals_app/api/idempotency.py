@@ -62,11 +62,6 @@ def once(*, request: Request, project: Project, write: Callable[[], Answer], now
         return (row.status_code, body), False
 
 
-def forget(*, now: datetime) -> int:
-    """Delete the requests whose day is over and say how many."""
-    return IdempotentRequest.objects.filter(created_at__lt=now - KEPT_FOR).delete()[0]
-
-
 def _fingerprint(request: Request) -> str:
     data = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{request.method} {request.path}\n{data}".encode()).hexdigest()

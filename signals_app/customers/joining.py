@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from signals_app.customers.constants import KNOWN_KINDS, Evidence, IdentifierKind
@@ -31,6 +32,8 @@ class Seen:
     reference: str
     keys: tuple[Key, ...]
     evidence: str = Evidence.SIGNAL
+    seen_at: datetime | None = None
+    """None: now."""
 
 
 @dataclass(frozen=True)

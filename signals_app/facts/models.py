@@ -26,6 +26,7 @@ class Fact(models.Model):
         indexes = (
             models.Index(fields=("id",), name="fact_unsequenced", condition=models.Q(position__isnull=True)),
             models.Index(fields=("kind", "position"), name="fact_kind_position"),
+            models.Index(fields=("recorded_at",), name="fact_by_recorded"),
         )
 
     def __str__(self) -> str:

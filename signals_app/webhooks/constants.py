@@ -18,6 +18,28 @@ class InboxState(TextChoices):
     PENDING = "PENDING", "Waiting"
     PARKED = "PARKED", "Paused"
     QUARANTINED = "QUARANTINED", "Needs fixing"
+    SET_ASIDE = "SET_ASIDE", "Set aside"
+
+
+class Problem(TextChoices):
+    """Why a delivery needs fixing, in groups that are fixed in the same way."""
+
+    NOT_JSON = "NOT_JSON", "Not readable as JSON"
+    NOT_AN_OBJECT = "NOT_AN_OBJECT", "Readable, but not a signal"
+    TOO_DEEP = "TOO_DEEP", "Nested too deeply"
+    WORKER_ENDED = "WORKER_ENDED", "Ended the worker each time"
+    GAVE_UP = "GAVE_UP", f"Given up after {MAX_ATTEMPTS} attempts"
+
+
+class ReplayScope(TextChoices):
+    EVERYTHING = "EVERYTHING", "Everything that came"
+    NEEDS_FIXING = "NEEDS_FIXING", "What needs fixing"
+
+
+class ReplayState(TextChoices):
+    RUNNING = "RUNNING", "Running"
+    DONE = "DONE", "Done"
+    STOPPED = "STOPPED", "Stopped"
 
 
 class RejectionReason(TextChoices):

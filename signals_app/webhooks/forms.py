@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
-from signals_app.core.admin import NumberInput, PasswordInput, Textarea, TextInput
+from signals_app.core.admin import NumberInput, PasswordInput, Select, Textarea, TextInput
 from signals_app.core.forms import LinesField, ModelForm
+from signals_app.projects.models import Project
 from signals_app.webhooks import mapping
-from signals_app.webhooks.constants import MAPPED
+from signals_app.webhooks.constants import MAPPED, ReplayScope
 from signals_app.webhooks.exceptions import InvalidConfiguration
 from signals_app.webhooks.models import WebhookSource
-from signals_app.webhooks.services import SecretReport, paste_secret
+from signals_app.webhooks.services import SecretReport, Selection, paste_secret
 from signals_app.webhooks.validation import check_secret, check_urls
 
 PARTS = ("paths", "jmespath", "query_parameter")
@@ -128,3 +131,40 @@ class SecretForm(forms.Form):
 
     def save(self, *, source: WebhookSource, now: Any) -> SecretReport:
         return paste_secret(source=source, secret=self.cleaned_data["secret"], now=now)
+
+
+class ReplayBetweenForm(forms.Form):
+    """Between which times what came is to be processed again, on the store's clock."""
+
+    received_from = forms.DateTimeField(label="From", widget=TextInput(attrs={"type": "datetime-local", "step": "1"}))
+    received_until = forms.DateTimeField(
+        label="To", widget=TextInput(attrs={"type": "datetime-local", "step": "1"}), help_text="The time in the shop."
+    )
+    source = forms.ModelChoiceField(
+        label="Connection", queryset=WebhookSource.objects.none(), required=False, empty_label="All", widget=Select
+    )
+
+    def __init__(self, *args: Any, project: Project, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        local = timezone.localtime(now).replace(microsecond=0, tzinfo=None)
+        self.fields["received_from"].initial = (local - timedelta(days=1)).isoformat()
+        self.fields["received_until"].initial = local.isoformat()
+        sources = WebhookSource.objects.filter(project=project)
+        if sources.count() > 1:
+            self.fields["source"].queryset = sources.order_by("created_at", "pk")  # type: ignore[attr-defined]
+        else:
+            self.fields["source"].widget = forms.HiddenInput()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        start, end = data.get("received_from"), data.get("received_until")
+        if start and end and start >= end:
+            self.add_error("received_until", "Must be later than the beginning.")
+        return data
+
+    def selection(self) -> Selection:
+        return Selection(
+            scope=ReplayScope.EVERYTHING,
+            received_from=self.cleaned_data["received_from"],
+            received_until=self.cleaned_data["received_until"],
+        )

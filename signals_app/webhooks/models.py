@@ -6,7 +6,14 @@ from signals_app.core.clock import Now
 from signals_app.core.fields import EncryptedTextField
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.projects.models import Project
-from signals_app.webhooks.constants import DeliveryVerdict, InboxState, RejectionReason
+from signals_app.webhooks.constants import (
+    DeliveryVerdict,
+    InboxState,
+    Problem,
+    RejectionReason,
+    ReplayScope,
+    ReplayState,
+)
 from signals_app.webhooks.validation import validate_identity_mapping, validate_urls
 
 # Note [Constraints of what every request writes]
@@ -93,6 +100,11 @@ class InboxItem(ClaimedModel):
     state = models.CharField(max_length=12, choices=InboxState.choices, default=InboxState.PENDING)
     due_at = models.DateTimeField(db_default=Now())
     error = models.CharField(max_length=500, blank=True)
+    replays = models.PositiveIntegerField(db_default=0, editable=False)
+    """How often a person had it processed again since it came."""
+    replayed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    set_aside_by = models.CharField(max_length=150, db_default="", blank=True, editable=False)
+    set_aside_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = "delivery that needs fixing"
@@ -102,7 +114,11 @@ class InboxItem(ClaimedModel):
         )
         indexes = (
             models.Index(fields=("due_at",), name="inbox_item_due", condition=models.Q(state="PENDING")),
-            models.Index(fields=("source", "state"), name="inbox_item_put_aside", condition=~models.Q(state="PENDING")),
+            models.Index(
+                fields=("source", "state", "-delivery"),
+                name="inbox_item_put_aside",
+                condition=~models.Q(state="PENDING"),
+            ),
         )
 
     def __str__(self) -> str:
@@ -123,6 +139,7 @@ class SeenBody(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("source", "body_sha256"), name="seen_body_once_per_source"),)
+        indexes = (models.Index(fields=("accepted_at",), name="seen_body_by_accepted"),)
 
     def __str__(self) -> str:
         return str(self.delivery_id)
@@ -158,3 +175,45 @@ class HourlyCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.count}"
+
+
+class ReplayRun(PublicIdModel, ClaimedModel):
+    """
+    Stored deliveries of one source that somebody has processed again, slice by slice: `running -> done | stopped`.
+
+    The row is the whole state, and the place it has come to moves in the transaction that hands a slice over: a worker
+    that is killed repeats nothing, and repeating would do no harm.
+    """
+
+    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="replay_runs")
+    scope = models.CharField(max_length=20, choices=ReplayScope.choices)
+    problem = models.CharField(max_length=20, choices=Problem.choices, blank=True)
+    """Only this group; blank: all."""
+    error_text = models.CharField(max_length=200, blank=True)
+    """Only those whose error has this text in it; blank: all."""
+    received_from = models.DateTimeField(null=True, blank=True)
+    received_until = models.DateTimeField()
+    """At most the moment of the start, so that it ends."""
+    state = models.CharField(max_length=10, choices=ReplayState.choices, default=ReplayState.RUNNING)
+    expected = models.PositiveIntegerField()
+    """How many it will be, counted to a limit when it was started."""
+    handed_over = models.PositiveBigIntegerField(default=0)
+    last_received_at = models.DateTimeField(null=True, blank=True)
+    last_delivery_id = models.UUIDField(null=True, blank=True)
+    """The place it has come to: everything up to here is handed over."""
+    started_by = models.CharField(max_length=150, blank=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "replay"
+        constraints = (
+            models.CheckConstraint(condition=models.Q(scope__in=ReplayScope.values), name="replay_run_scope_known"),
+            models.CheckConstraint(condition=models.Q(state__in=ReplayState.values), name="replay_run_state_known"),
+        )
+        indexes = (
+            models.Index(fields=("started_at",), name="replay_run_running", condition=models.Q(state="RUNNING")),
+        )
+
+    def __str__(self) -> str:
+        return f"Replay of {self.get_scope_display().lower()}"

@@ -124,7 +124,8 @@ def _decoded(text: str, decoder: json.JSONDecoder) -> Any:
     try:
         return decoder.decode(text)
     except json.JSONDecodeError as error:
-        raise MalformedDelivery(f"The body is not JSON: {error.msg} at character {error.pos}.") from error
+        problem = error.msg.removesuffix(" at")
+        raise MalformedDelivery(f"The body is not JSON: {problem} at character {error.pos + 1}.") from error
     except RecursionError as error:  # MAX_READABLE_DEPTH should prevent it, but the caller's own stack counts too
         raise MalformedDelivery("The body is nested too deeply to be read.") from error
 

@@ -172,7 +172,11 @@ def _record(batch: Sequence[Reading], *, now: datetime, report: BatchReport) -> 
         identifiers = customers.resolve(
             project=project,
             sightings=[
-                customers.Sighting(reference=str(reading.item.pk), identifiers=reading.identifiers)
+                customers.Sighting(
+                    reference=str(reading.item.pk),
+                    identifiers=reading.identifiers,
+                    seen_at=reading.item.delivery.received_at,
+                )
                 for reading in readings
             ],
             now=now,

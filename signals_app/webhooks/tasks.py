@@ -9,9 +9,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from signals_app.remarketing import tasks as remarketing_tasks
-from signals_app.webhooks import pipeline, services
+from signals_app.webhooks import pipeline, services, wakeup
 
 SECONDS_AT_A_TIME = 20
+SECONDS_BETWEEN_LOOKS = 0.2
 
 _is_asked = threading.Event()
 _turn = threading.Lock()
@@ -44,3 +45,23 @@ def _drain() -> None:
             break
     if next_due_at is not None and next_due_at <= timezone.now():
         remarketing_tasks.queue_due_matches.delay()
+
+
+@shared_task
+def continue_replays(**_: object) -> int:
+    """
+    Hand over what is to be replayed, slice by slice, until there is no more or 20 seconds have passed.
+
+    While much waits in the inbox it waits too, and leaves the rest to the next call. Says how many it handed over.
+    """
+    stop_at, count = time.monotonic() + SECONDS_AT_A_TIME, 0
+    while time.monotonic() < stop_at:
+        progress = services.continue_replay(now=timezone.now())
+        count += progress.handed_over
+        if progress.handed_over:
+            wakeup.wake_workers()
+        elif not progress.is_waiting:
+            break
+        else:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    return count

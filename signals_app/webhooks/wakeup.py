@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_WAKE_UPS = 0.1
 TASK = "signals_app.webhooks.tasks.process_inbox"
 """By name: the web process publishes it and has no need of the code behind it."""
+REPLAY_TASK = "signals_app.webhooks.tasks.continue_replays"
 
 
 class Waker:
@@ -52,9 +53,16 @@ class Waker:
 
 
 _waker = Waker(lambda: current_app.send_task(TASK))
+_replay_waker = Waker(lambda: current_app.send_task(REPLAY_TASK))
 
 
 def wake_workers() -> None:
     """Have the inbox processed soon, without waiting for the broker."""
     if getattr(settings, "PUBLISH_WAKE_UPS", True):
         _waker.ask()
+
+
+def wake_replays() -> None:
+    """Have a replay that was just started begin soon, without waiting for the broker."""
+    if getattr(settings, "PUBLISH_WAKE_UPS", True):
+        _replay_waker.ask()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from signals_app.api import tasks
+from insightarc_crm.tasks import prune
 from signals_app.api.models import IdempotentRequest
 from signals_app.customers.models import ConsentChange, Customer, Order
 from signals_app.emails.models import Suppression
@@ -245,7 +245,7 @@ class TestARepeatedRequest:
         assert again.json()["status"] == "linked"
 
         time_machine.move_to("2026-11-26T13:00:00Z", tick=False)
-        assert tasks.forget_idempotent_requests() == 1
+        prune()
         assert not IdempotentRequest.objects.exists()
 
     @pytest.mark.django_db(transaction=True)

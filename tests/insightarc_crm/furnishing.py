@@ -28,7 +28,14 @@ from signals_app.projects.models import ApiKey, Membership, Project
 from signals_app.remarketing.models import RemarketingRule, RuleMatch, RuleVariant, SendPolicy
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
-from signals_app.webhooks.models import HourlyCount, InboxItem, WebhookDelivery, WebhookSecret, WebhookSource
+from signals_app.webhooks.models import (
+    HourlyCount,
+    InboxItem,
+    ReplayRun,
+    WebhookDelivery,
+    WebhookSecret,
+    WebhookSource,
+)
 
 HOSTILE = "<script>alert(1)</script>\"'>{{ 7|add:7 }}{% now 'Y' %}=cmd|'/C calc'!A0\u202e\r\n"
 EVENTS: list[Any] = [
@@ -138,6 +145,16 @@ def _insightarc(project: Project, tag: str, rows: dict[str, Any]) -> None:
     broken = _delivery(source, b"\xff\x00<script>alert(1)</script>" + tag.encode(), "MALFORMED")
     rows["webhooks.InboxItem"] = InboxItem.objects.create(
         delivery=broken, source=source, state="QUARANTINED", error=f"{tag} {HOSTILE}"
+    )
+    rows["webhooks.ReplayRun"] = ReplayRun.objects.create(
+        source=source,
+        scope="NEEDS_FIXING",
+        problem="GAVE_UP",
+        error_text=f"{tag} {HOSTILE}",
+        received_until=now,
+        expected=1,
+        started_by=f"{tag} {HOSTILE}",
+        started_at=now,
     )
     rows["shopper_signals.ShopperSignal"] = ShopperSignal.objects.create(
         id=delivery.pk,

@@ -176,7 +176,8 @@ def test_what_cannot_be_read_is_listed_shown_and_replayed(
     item.refresh_from_db()
 
     assert "The body is not JSON" in listed
-    assert "[&lt;script&gt;alert(1)" in shown
+    assert '[<mark class="crm-mark" title="Reading stopped here">&lt;</mark>script&gt;alert(1)' in shown
+    assert "Reading stopped at character 2: Expecting value." in shown
     assert item.state == InboxState.PENDING
 
 

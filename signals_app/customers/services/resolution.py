@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
@@ -38,6 +38,8 @@ from signals_app.projects.models import Project, validate_time_zone
 MAX_ROUNDS = 20
 """How often we look again when other transactions change the same identifiers meanwhile."""
 
+LONG_AGO = timedelta(minutes=5)
+"""What was seen longer ago than this is old news: a replay, or a backlog after an outage."""
 SEEN_NOW = frozenset({Evidence.SIGNAL, Evidence.IDENTIFY})
 """Evidence that the shopper is in the shop now; an order or an import may tell of last year."""
 
@@ -49,6 +51,8 @@ class Sighting:
     reference: str
     identifiers: dict[str, str]
     evidence: str = Evidence.SIGNAL
+    seen_at: datetime | None = None
+    """When that was, if it may have been long ago, as in a replay; None: now."""
 
 
 @dataclass
@@ -173,7 +177,7 @@ def _usable(project: Project, sightings: Sequence[Sighting]) -> list[Seen]:
         cleaned.append((sighting, tuple(keys)))
     erased = tombstones.erased_among(project=project, keys={key for _, keys in cleaned for key in keys})
     usable = [(sighting, tuple(key for key in keys if key not in erased)) for sighting, keys in cleaned]
-    return [Seen(sighting.reference, keys, sighting.evidence) for sighting, keys in usable if keys]
+    return [Seen(sighting.reference, keys, sighting.evidence, sighting.seen_at) for sighting, keys in usable if keys]
 
 
 def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resolution:
@@ -277,10 +281,24 @@ def _merge(plan: JoinPlan, customers: Mapping[uuid.UUID, Customer], now: datetim
 
 
 def _note_seen(plan: JoinPlan, seen: Sequence[Seen], customers: Mapping[uuid.UUID, Customer], now: datetime) -> None:
-    here = {plan.customer_of[one.keys[0]] for one in seen if one.evidence in SEEN_NOW}
-    for customer in (customers[pk] for pk in here):
-        customer.last_seen_at = max(filter(None, (customer.last_seen_at, now)))
-    if here:
-        Customer.objects.filter(id__in=here).update(
-            last_seen_at=Greatest(Coalesce(F("last_seen_at"), Value(now)), Value(now)), updated_at=now
+    seen_at: dict[uuid.UUID, datetime] = {}
+    for one in seen:
+        if one.evidence in SEEN_NOW:
+            customer_id = plan.customer_of[one.keys[0]]
+            seen_at[customer_id] = max(one.seen_at or now, seen_at.get(customer_id, one.seen_at or now))
+    # Who is here is noted in one statement, as of now. Who was here long ago was not here now, and has his own time.
+    here = [pk for pk, moment in seen_at.items() if moment > now - LONG_AGO]
+    _set_seen([customers[pk] for pk in here], at=now, now=now)
+    for pk in seen_at.keys() - set(here):
+        before = customers[pk].last_seen_at
+        if before is None or before < seen_at[pk]:
+            _set_seen([customers[pk]], at=seen_at[pk], now=now)
+
+
+def _set_seen(customers: Sequence[Customer], *, at: datetime, now: datetime) -> None:
+    for customer in customers:
+        customer.last_seen_at = max(filter(None, (customer.last_seen_at, at)))
+    if customers:
+        Customer.objects.filter(id__in=[customer.pk for customer in customers]).update(
+            last_seen_at=Greatest(Coalesce(F("last_seen_at"), Value(at)), Value(at)), updated_at=now
         )

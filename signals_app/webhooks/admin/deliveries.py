@@ -6,9 +6,13 @@ import uuid
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Length
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from signals_app.core.admin import (
@@ -16,14 +20,17 @@ from signals_app.core.admin import (
     DateTimeRangeFilter,
     ProjectScopedAdmin,
     ReadOnlyAdmin,
+    action,
     display,
     post_action,
 )
 from signals_app.core.changelist import QuickChangeList
 from signals_app.core.display import ago, badge, lines, page_link
 from signals_app.shopper_signals.models import ShopperSignal
-from signals_app.webhooks.admin.replaying import raw_body, replay_with_message
+from signals_app.webhooks import problems, services
+from signals_app.webhooks.admin.replaying import number_in_words, raw_body, replay_with_message, start_replays
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState
+from signals_app.webhooks.forms import ReplayBetweenForm
 from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery
 
 
@@ -57,6 +64,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
         (None, {"fields": ("received_at", "outcome", "reason", "signal", "source", "shown_id")}),
         ("As it came", {"fields": ("size_exact", "content_type", "raw")}),
     )
+    actions_list = ("replay_between_times",)
     actions_detail = ("replay",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> Any:
@@ -90,7 +98,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
             return (
                 badge("Processed", "good") if obj.verdict != DeliveryVerdict.MALFORMED else badge("Not readable", "bad")
             )
-        tones = {InboxState.QUARANTINED.value: "bad", InboxState.PARKED.value: "warn"}
+        tones = {
+            InboxState.QUARANTINED.value: "bad",
+            InboxState.PARKED.value: "warn",
+            InboxState.SET_ASIDE.value: "neutral",
+        }
         return badge(item.get_state_display(), tones.get(item.state, "info"))
 
     @display(description="Size", ordering="body_size")
@@ -114,7 +126,10 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     def reason(self, obj: WebhookDelivery) -> str:
         item: InboxItem | None = getattr(obj, "inbox_item", None)
         signal = ShopperSignal.objects.filter(pk=obj.pk).only("issues").first()
-        found = [item.error] if item and item.error else []
+        found = [problems.in_words(item.error)] if item and item.error else []
+        if item and item.state == InboxState.SET_ASIDE:
+            when = timezone.localtime(item.set_aside_at or item.due_at).strftime("%Y-%m-%d %H:%M")
+            found.append(f"Set aside by {item.set_aside_by or 'somebody'} on {when}")
         found += (
             [f"{issue.get('field') or 'body'}: {issue.get('problem', '')}" for issue in signal.issues] if signal else []
         )
@@ -140,3 +155,41 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     )
     def replay(self, request: HttpRequest, obj: WebhookDelivery) -> None:
         replay_with_message(request, [obj])
+
+    @action(description="Replay what came between …", permissions=["replay"], icon="replay")
+    def replay_between_times(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:webhooks_webhookdelivery_replay_between"))
+
+    def has_replay_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self.may(request, "webhooks.replay")
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        own = path("replay-between/", wrap(self.replay_between), name="webhooks_webhookdelivery_replay_between")
+        return [own, *super().get_urls()]
+
+    def replay_between(self, request: HttpRequest) -> HttpResponse:
+        """Ask between which times, say how many came, and start the replay of them."""
+        project = getattr(request, "project", None)
+        if project is None or not self.has_replay_permission(request):
+            raise PermissionDenied
+        now = timezone.now()
+        form = ReplayBetweenForm(request.GET or None, project=project, now=now)
+        count = None
+        if form.is_valid():
+            selection, source = form.selection(), form.cleaned_data["source"]
+            if request.method == "POST":
+                return start_replays(request, selection, str(source.pk) if source else "")
+            sources = [source] if source else project.webhook_sources.all()
+            count = sum(services.count_selected(source=each, selection=selection) for each in sources)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Replay what came between two times",
+            "form": form,
+            "media": self.media + form.media,
+            "count": count,
+            "count_in_words": number_in_words(count or 0),
+            "opts": self.opts,
+            "back": reverse("admin:webhooks_webhookdelivery_changelist"),
+        }
+        return TemplateResponse(request, "admin/webhooks/replay_between.html", context)

@@ -28,6 +28,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='inboxitem',
-            index=models.Index(condition=models.Q(('state', 'PENDING'), _negated=True), fields=['source', 'state'], name='inbox_item_put_aside'),
+            index=models.Index(condition=models.Q(('state', 'PENDING'), _negated=True), fields=['source', 'state', '-delivery'], name='inbox_item_put_aside'),
         ),
     ]

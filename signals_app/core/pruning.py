@@ -1,0 +1,83 @@
+"""
+Deleting what has been kept long enough, a little at a time.
+
+A table that grows with the traffic is emptied at its old end. One statement over months of rows would hold locks for
+minutes, and on SQLite every webhook request waits behind it; so a slice is deleted in a transaction of its own, and the
+number of rows in a slice follows the time that the last one took.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+SMALLEST, LARGEST = 20, 5_000
+MILLISECONDS_A_SLICE = 25
+"""Aimed at; a transaction on SQLite stays below 50 ms."""
+
+DeleteSlice = Callable[[QuerySet[Any]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prunable:
+    """Rows of one table whose time is over."""
+
+    name: str
+    expired: Callable[[datetime], Iterable[QuerySet[Any]]]
+    """
+    `now` -> querysets that are read along an index from the oldest row on; several where the index begins with what
+    the rows belong to.
+    """
+    delete: DeleteSlice | None = None
+    """Deletes the rows of a slice, if more is to be done than deleting them."""
+
+
+def prune(prunable: Prunable, *, now: datetime, stop_at: float) -> tuple[int, bool]:
+    """
+    Delete expired rows until there are no more or the monotonic clock shows `stop_at`.
+
+    Return how many, and whether that was all. Can be ended at any moment and begun again.
+    """
+    count, size = 0, SMALLEST
+    for queryset in prunable.expired(now):
+        while True:
+            started = time.monotonic()
+            if started >= stop_at:
+                return count, False
+            found, deleted = _delete_slice(queryset, size, prunable.delete or _delete_rows)
+            took = time.monotonic() - started
+            count += deleted
+            if found < size or not deleted:  # what is left over is in use
+                break
+            size = _next_size(size, took)
+            time.sleep(min(took, 0.05))  # as long for the others
+    return count, True
+
+
+def count_expired(prunable: Prunable, *, now: datetime) -> int:
+    """Count what `prune` would delete."""
+    return sum(queryset.order_by().count() for queryset in prunable.expired(now))
+
+
+@transaction.atomic
+def _delete_slice(queryset: QuerySet[Any], size: int, delete: DeleteSlice) -> tuple[int, int]:
+    pks = list(queryset.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:size])
+    return len(pks), delete(queryset.model._default_manager.filter(pk__in=pks)) if pks else 0
+
+
+def _delete_rows(rows: QuerySet[Any]) -> int:
+    # Below the collector of related rows: it would read every row, bodies included, to find none.
+    return int(rows.order_by()._raw_delete(rows.db))
+
+
+def _next_size(size: int, took: float) -> int:
+    milliseconds = took * 1_000
+    if milliseconds > MILLISECONDS_A_SLICE:
+        return max(SMALLEST, size // 2)
+    return min(LARGEST, size * 2) if milliseconds < MILLISECONDS_A_SLICE / 3 else size

@@ -1,0 +1,21 @@
+"""How long it is kept what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from signals_app.core.pruning import Prunable
+from signals_app.facts.models import Fact
+
+
+def _facts(now: datetime) -> Iterable[QuerySet[Fact]]:
+    oldest = now - timedelta(days=settings.KEEP_FACTS_DAYS)
+    # One without a position has not been seen by anybody, however old it is.
+    return [Fact.objects.filter(recorded_at__lt=oldest, position__isnull=False).order_by("recorded_at")]
+
+
+PRUNABLES = (Prunable("facts", _facts),)

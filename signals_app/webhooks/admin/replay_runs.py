@@ -1,0 +1,134 @@
+"""Replays of many deliveries: how far they are, and what came of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from signals_app.core.admin import ProjectScopedAdmin, ReadOnlyAdmin, display, post_action
+from signals_app.core.display import ago, badge, inside_link, lines, meter
+from signals_app.webhooks import services
+from signals_app.webhooks.admin.replaying import number_in_words
+from signals_app.webhooks.constants import InboxState, ReplayState
+from signals_app.webhooks.models import InboxItem, ReplayRun
+
+TONES = {ReplayState.RUNNING.value: "info", ReplayState.DONE.value: "good"}
+
+
+@admin.register(ReplayRun)
+class ReplayRunAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ReplayRun]):
+    """Replays of many deliveries; the page of one that runs shows how far it is."""
+
+    project_path = "source__project"
+    change_form_template = "admin/webhooks/replay_run.html"
+    list_display = ("started", "what", "state_badge", "progress", "started_by")
+    list_display_links = ("started",)
+    search_fields = ("error_text", "started_by")
+    list_filter = ("source",)
+    ordering = ("-started_at", "-pk")
+    fieldsets = (
+        (None, {"fields": ("state_badge", "what", "between", "progress", "result", "source")}),
+        ("Who and when", {"fields": ("started", "started_by_whom", "finished")}),
+    )
+    actions_detail = ("stop",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ReplayRun | None = None) -> Any:
+        return [field for _, options in self.fieldsets for field in options["fields"]]
+
+    def offers(self, request: HttpRequest, button: str, object_id: Any) -> bool:
+        run = self.get_object(request, str(object_id))
+        return run is not None and run.state == ReplayState.RUNNING
+
+    @display(description="Started", ordering="started_at")
+    def started(self, obj: ReplayRun) -> str:
+        return ago(obj.started_at)
+
+    @display(description="Started by")
+    def started_by_whom(self, obj: ReplayRun) -> str:
+        return obj.started_by or "a command"
+
+    @display(description="Ended")
+    def finished(self, obj: ReplayRun) -> str:
+        return ago(obj.finished_at) if obj.finished_at else "Not yet"
+
+    @display(description="State", ordering="state")
+    def state_badge(self, obj: ReplayRun) -> SafeString:
+        if obj.state == ReplayState.RUNNING and obj.source.is_paused:
+            return badge("Waits: the connection is paused", "warn")
+        return badge(obj.get_state_display(), TONES.get(obj.state, "warn"))
+
+    @display(description="What")
+    def what(self, obj: ReplayRun) -> str:
+        parts = [obj.get_scope_display()]
+        if obj.problem:
+            parts.append(obj.get_problem_display())
+        if obj.error_text:
+            parts.append(f"with “{obj.error_text}”")
+        return ", ".join(parts)
+
+    @display(description="Received")
+    def between(self, obj: ReplayRun) -> SafeString:
+        start = timezone.localtime(obj.received_from).strftime("%Y-%m-%d %H:%M:%S") if obj.received_from else ""
+        end = timezone.localtime(obj.received_until).strftime("%Y-%m-%d %H:%M:%S")
+        return format_html("between {} and {}", start, end) if start else format_html("until {}", end)
+
+    @display(description="Handed over")
+    def progress(self, obj: ReplayRun) -> SafeString | str:
+        text = f"{obj.handed_over:,} of {number_in_words(obj.expected)}"
+        if obj.state == ReplayState.DONE or not obj.expected or obj.expected > services.COUNTED_TO:
+            return f"{obj.handed_over:,}" if obj.state == ReplayState.DONE else text
+        return meter(obj.handed_over, maximum=obj.expected, text=text)
+
+    @display(description="What came of it")
+    def result(self, obj: ReplayRun) -> SafeString | str:
+        waiting, came_back = in_process(obj), self._came_back(obj)
+        parts: list[object] = [f"{number_in_words(waiting)} still waiting to be processed"] if waiting else []
+        if came_back:
+            needs_fixing = reverse("admin:webhooks_inboxitem_changelist")
+            parts.append(format_html("{} came back to {}", came_back, inside_link(needs_fixing, "Needs fixing")))
+        if not parts and obj.handed_over:
+            parts.append("All are processed; none came back.")
+        log = reverse("admin:webhooks_webhookdelivery_changelist")
+        return lines([*parts, inside_link(log, "Incoming log")])
+
+    def _came_back(self, obj: ReplayRun) -> str:
+        fixing = InboxItem.objects.filter(source=obj.source, state=InboxState.QUARANTINED)
+        found = fixing.filter(replayed_at__gte=obj.started_at)[: services.COUNTED_TO + 1].count()
+        return number_in_words(found) if found else ""
+
+    @post_action(
+        description="Stop",
+        question="What is handed over already is processed; the rest stays as it is.",
+        permission="webhooks.replay",
+        icon="stop_circle",
+    )
+    def stop(self, request: HttpRequest, obj: ReplayRun) -> None:
+        if services.stop_replay(run=obj, now=timezone.now()):
+            messages.success(request, "Stopped.")
+        else:
+            messages.info(request, "It had ended already.")
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: ReplayRun | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context["is_moving"] = obj.state == ReplayState.RUNNING or bool(in_process(obj))
+        return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
+
+
+def in_process(run: ReplayRun) -> int:
+    """Count, to a limit, what waits in the inbox since a replay began."""
+    waiting = InboxItem.objects.filter(state=InboxState.PENDING, source=run.source, replayed_at__gte=run.started_at)
+    return waiting[: services.COUNTED_TO + 1].count()

@@ -1,0 +1,220 @@
+"""What has been kept long enough is deleted, a little at a time, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from insightarc_crm import retention, tasks
+from signals_app.core import pruning
+from signals_app.facts.constants import FactKind
+from signals_app.facts.models import Fact
+from signals_app.projects.models import Project
+from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.webhooks import pipeline, services
+from signals_app.webhooks.constants import InboxState
+from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery, WebhookSource
+
+Post = Callable[..., Any]
+
+
+@pytest.fixture
+def aged(post_signal: Post) -> Callable[..., WebhookDelivery]:
+    """Return a processed delivery that came some days ago."""
+
+    def aged(days: float, body: Any = None, *, processed: bool = True) -> WebhookDelivery:
+        known = set(WebhookDelivery.objects.values_list("pk", flat=True))
+        post_signal(body or {"num_events": len(known)}, at=timezone.now() - timedelta(days=days))
+        if processed:
+            pipeline.process_batch(now=timezone.now())
+        return WebhookDelivery.objects.exclude(pk__in=known).get()
+
+    return aged
+
+
+def prune(*arguments: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("prune", *arguments, stdout=out)
+    return dict(json.loads(out.getvalue()))
+
+
+def test_old_deliveries_go_and_their_signals_stay(aged: Any, settings: Any) -> None:
+    settings.KEEP_DELIVERIES_DAYS = 10
+    old, fresh = aged(10.1), aged(9.9)
+
+    counted = prune("--dry-run")["would_delete"]["deliveries"]
+    kept = WebhookDelivery.objects.count()
+    answer = prune()
+
+    assert (counted, kept, answer["deleted"]["deliveries"], answer["is_all"]) == (1, 2, 1, True)
+    assert set(WebhookDelivery.objects.values_list("pk", flat=True)) == {fresh.pk}
+    assert set(ShopperSignal.objects.values_list("pk", flat=True)) == {old.pk, fresh.pk}
+
+
+def test_zero_days_keep_deliveries_for_ever(aged: Any, settings: Any) -> None:
+    settings.KEEP_DELIVERIES_DAYS = 0
+    aged(5_000)
+
+    assert prune()["deleted"]["deliveries"] == 0
+
+
+def test_what_waits_or_needs_fixing_is_kept_and_what_was_set_aside_goes(aged: Any, settings: Any) -> None:
+    settings.KEEP_DELIVERIES_DAYS = 10
+    waits, stuck, aside = aged(20, processed=False), aged(20, b"[1"), aged(20, b"[2")
+    services.set_aside(items=InboxItem.objects.filter(pk=aside.pk), by="ada", now=timezone.now())
+    InboxItem.objects.filter(pk=waits.pk).delete()
+    services.replay(deliveries=[waits], now=timezone.now())
+
+    prune()
+
+    assert set(WebhookDelivery.objects.values_list("pk", flat=True)) == {waits.pk, stuck.pk}
+    assert set(InboxItem.objects.values_list("pk", flat=True)) == {waits.pk, stuck.pk}
+
+
+def test_a_delivery_that_is_gone_is_not_replayed(aged: Any, settings: Any) -> None:
+    settings.KEEP_DELIVERIES_DAYS = 10
+    old = aged(20)
+    prune()
+
+    assert services.replay(deliveries=[old], now=timezone.now()) == 0
+    assert not InboxItem.objects.exists()
+
+
+def test_bodies_are_remembered_a_day_longer_than_they_count_as_repeats(
+    aged: Any, source: WebhookSource, settings: Any
+) -> None:
+    settings.KEEP_SEEN_BODIES_DAYS = 1
+    WebhookSource.objects.update(duplicate_window_seconds=3 * 86_400)
+    aged(0)
+    found = {}
+    for days in (3.9, 4.1):
+        SeenBody.objects.update(accepted_at=timezone.now() - timedelta(days=days))
+        prune()
+        found[days] = SeenBody.objects.count()
+
+    assert found == {3.9: 1, 4.1: 0}
+
+
+def test_counts_and_facts_go_after_their_time_but_no_fact_that_nobody_has_seen(
+    source: WebhookSource, project: Project, settings: Any
+) -> None:
+    now = timezone.now()
+    for days in (399, 401):
+        HourlyCount.objects.create(source=source, hour=now - timedelta(days=days), outcome="DUPLICATE", count=1)
+    for days, position in ((89, 2), (91, 1), (92, None)):
+        fact = Fact.objects.create(project=project, kind=FactKind.SIGNAL_RECORDED, subject_ids=["x"], position=position)
+        Fact.objects.filter(pk=fact.pk).update(recorded_at=now - timedelta(days=days))
+
+    prune()
+
+    assert HourlyCount.objects.get().hour == now - timedelta(days=399)
+    assert set(Fact.objects.values_list("position", flat=True)) == {2, None}
+
+
+def test_it_stops_when_its_time_is_over_and_goes_on_when_called_again(
+    source: WebhookSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "LARGEST", pruning.SMALLEST)
+    _old_bodies(source, 5 * pruning.SMALLEST)
+
+    none = prune("--seconds", "0")
+    left = SeenBody.objects.count()
+    rest = prune()
+
+    assert (none["deleted"]["remembered bodies"], none["is_all"], left) == (0, False, 5 * pruning.SMALLEST)
+    assert (rest["deleted"]["remembered bodies"], rest["is_all"]) == (5 * pruning.SMALLEST, True)
+
+
+def test_the_task_asks_for_another_turn_only_when_there_is_more(
+    source: WebhookSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(tasks.prune, "delay", lambda: asked.append(1))
+    _old_bodies(source, 3)
+
+    monkeypatch.setattr(tasks, "SECONDS_AT_A_TIME", 0)
+    first = tasks.prune()
+    monkeypatch.setattr(tasks, "SECONDS_AT_A_TIME", 60)
+    second = tasks.prune()
+
+    assert (first, second, len(asked)) == (0, 3, 1)
+
+
+def test_each_slice_is_a_transaction_of_few_rows(source: WebhookSource) -> None:
+    _old_bodies(source, 100)
+    prunable = next(each for each in retention.PRUNABLES if each.name == "remembered bodies")
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        pruning.prune(prunable, now=timezone.now(), stop_at=time.monotonic() + 60)
+
+    deletes = [query["sql"] for query in queries.captured_queries if query["sql"].startswith("DELETE")]
+    assert len(deletes) >= 2
+    assert deletes[0].count(",") == pruning.SMALLEST - 1
+
+
+@given(size=st.integers(pruning.SMALLEST, pruning.LARGEST), took=st.floats(0, 100))
+def test_the_size_of_a_slice_follows_its_time_within_limits(size: int, took: float) -> None:
+    following = pruning._next_size(size, took)
+
+    assert pruning.SMALLEST <= following <= pruning.LARGEST
+    assert following <= size or took * 1_000 < pruning.MILLISECONDS_A_SLICE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_replay_at_the_same_moment_loses_nothing(aged: Any, settings: Any) -> None:
+    """Whichever comes first, a delivery is either gone or replayed, and nothing fails."""
+    settings.KEEP_DELIVERIES_DAYS = 10
+    for _ in range(30):
+        aged(20, processed=False)
+    InboxItem.objects.all().delete()
+    deliveries = list(WebhookDelivery.objects.order_by("pk"))
+    failures: list[BaseException] = []
+
+    def at_once(work: Callable[[], object]) -> threading.Thread:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as failure:  # noqa: BLE001 - whatever it is, the test has to show it
+                failures.append(failure)
+            finally:
+                connection.close()
+
+        return threading.Thread(target=run)
+
+    threads = [
+        at_once(prune),
+        at_once(lambda: [services.replay(deliveries=[each], now=timezone.now()) for each in deliveries]),
+        at_once(prune),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    replayed = set(InboxItem.objects.values_list("pk", flat=True))
+    assert set(WebhookDelivery.objects.values_list("pk", flat=True)) == replayed
+    assert set(InboxItem.objects.values_list("state", flat=True)) <= {InboxState.PENDING}
+
+
+def _old_bodies(source: WebhookSource, number: int) -> None:
+    old = timezone.now() - timedelta(days=60)
+    SeenBody.objects.bulk_create(
+        SeenBody(source=source, body_sha256=index.to_bytes(32, "big"), delivery_id=source.pk, accepted_at=old)
+        for index in range(number)
+    )
