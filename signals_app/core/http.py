@@ -48,15 +48,15 @@ class BlockedAddress(PermanentError):
 
 
 class RequestFailed(TransientError):
-    """No answer came: no connection, a broken one, a bad certificate, or not in time."""
+    """No answer came: no connection, a broken one, a bad certificate, or not in time; `reason` is a sentence."""
+
+    def __init__(self, request: str, reason: str) -> None:
+        super().__init__(f"{request}: {reason}")
+        self.reason = reason
 
 
 class BadCertificate(RequestFailed):
-    """The other side has no certificate that can be trusted, or one for another name; `reason` is a sentence."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+    """The other side has no certificate that can be trusted, or one for another name."""
 
 
 # https://docs.openssl.org/3.0/man1/openssl-verification-options/, `X509_V_ERR_...` in openssl/x509_vfy.h
@@ -68,6 +68,12 @@ BAD_CERTIFICATES = {
     20: "The certificate is not publicly trusted, or the server does not send the intermediate certificates.",
     62: "The certificate is for another name.",
     64: "The certificate is for another address.",
+}
+REASONS: dict[type[BaseException], str] = {
+    socket.gaierror: "The name is not known.",
+    ConnectionRefusedError: "The connection is refused: nobody listens there.",
+    ConnectionResetError: "The connection was cut.",
+    TimeoutError: "It was not answered in time.",
 }
 
 
@@ -132,13 +138,13 @@ def request(
         except (requests.RequestException, HTTPError, OSError) as error:
             if refused := _refused_certificate(error):
                 reason = BAD_CERTIFICATES.get(refused.verify_code, f"The certificate is bad: {refused.verify_message}.")
-                raise BadCertificate(f"{method} {url}: {reason}", reason) from error
-            raise RequestFailed(f"{method} {url}: {_reason(error, guard)}") from error
+                raise BadCertificate(f"{method} {url}", reason) from error
+            raise RequestFailed(f"{method} {url}", _reason(error, guard)) from error
         finally:
             watchdog.cancel()
             guard.close()
     if guard.has_given_up:
-        raise RequestFailed(f"{method} {url}: no complete answer within {timeout:g} s")
+        raise RequestFailed(f"{method} {url}", f"No complete answer came within {timeout:g} s.")
     return Response(
         answer.status_code, answer.headers, body[:max_bytes], len(body) > max_bytes, guard.certificate_expires_at
     )
@@ -307,5 +313,9 @@ def _nested(error: BaseException) -> Iterator[BaseException]:
 
 def _reason(error: Exception, guard: _Guard) -> str:
     if guard.has_given_up:
-        return "not answered in time"
+        return "It was not answered in time."
+    for each in _nested(error):
+        for kind, sentence in REASONS.items():
+            if isinstance(each, kind):
+                return sentence
     return type(error).__name__ if not str(error) else str(error)

@@ -25,6 +25,22 @@ class RejectionReason(TextChoices):
     BAD_SIGNATURE = "BAD_SIGNATURE", "The signature does not match"
 
 
+class AlertKind(TextChoices):
+    SILENT = "SILENT", "No signals"
+    BAD_SIGNATURES = "BAD_SIGNATURES", "Signatures do not match"
+    ADDRESS = "ADDRESS", "The address does not answer"
+    CERTIFICATE = "CERTIFICATE", "The certificate ends"
+    INBOX = "INBOX", "Signals are not processed"
+    NEEDS_FIXING = "NEEDS_FIXING", "Signals need fixing"
+
+
+class ProbeOutcome(TextChoices):
+    OK = "OK", "Answers as it should"
+    WRONG_ANSWER = "WRONG_ANSWER", "Answers something else"
+    BAD_CERTIFICATE = "BAD_CERTIFICATE", "The certificate is refused"
+    NO_ANSWER = "NO_ANSWER", "Does not answer"
+
+
 MAPPED = {
     "external_id": "Customer ID",
     "email": "E-mail",

@@ -44,3 +44,17 @@ def _drain() -> None:
             break
     if next_due_at is not None and next_due_at <= timezone.now():
         remarketing_tasks.queue_due_matches.delay()
+
+
+@shared_task
+def watch_connections(**_: object) -> None:
+    """Count what came, look at every connection, and tell the team what is wrong or over."""
+    services.count_arrivals(now=timezone.now())
+    services.watch(now=timezone.now())
+    services.mail_alerts(now=timezone.now())
+
+
+@shared_task
+def probe_addresses(**_: object) -> int:
+    """Ask the registered addresses whose turn it is."""
+    return services.probe_due(now=timezone.now())

@@ -1,7 +1,9 @@
 """What other rooms, pages and commands may do with a connection to Insightarc."""
 
+from signals_app.webhooks.services.alerts import mail_alerts, open_alerts
+from signals_app.webhooks.services.arrivals import count_arrivals
 from signals_app.webhooks.services.coverage import CoverageDay, CoverageReport, coverage, identity_request
-from signals_app.webhooks.services.probing import ProbeReport, probe
+from signals_app.webhooks.services.probing import ProbeReport, probe, probe_due
 from signals_app.webhooks.services.replaying import release_parked, replay
 from signals_app.webhooks.services.sources import (
     SecretReport,
@@ -14,6 +16,7 @@ from signals_app.webhooks.services.sources import (
     unpause,
     webhook_path,
 )
+from signals_app.webhooks.services.watching import oldest_waiting, watch
 
 __all__ = [
     "CoverageDay",
@@ -22,15 +25,21 @@ __all__ = [
     "SecretReport",
     "check_unchecked",
     "configure_source",
+    "count_arrivals",
     "coverage",
     "create_source",
     "identity_request",
+    "mail_alerts",
+    "oldest_waiting",
+    "open_alerts",
     "paste_secret",
     "pause",
     "probe",
+    "probe_due",
     "public_url",
     "release_parked",
     "replay",
     "unpause",
+    "watch",
     "webhook_path",
 ]
