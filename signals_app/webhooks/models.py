@@ -58,6 +58,9 @@ class WebhookSecret(models.Model):
     def __str__(self) -> str:
         return f"Secret of {self.source}"
 
+    def is_valid(self, *, now: datetime) -> bool:
+        return self.expires_at is None or self.expires_at > now
+
 
 class WebhookDelivery(PublicIdModel):
     """A signed request, byte for byte as it came; inserted before the answer, never changed."""

@@ -52,6 +52,7 @@ def watch_connections(**_: object) -> None:
     services.count_arrivals(now=timezone.now())
     services.watch(now=timezone.now())
     services.mail_alerts(now=timezone.now())
+    services.forget_expired_secrets(now=timezone.now())
 
 
 @shared_task

@@ -290,7 +290,7 @@ class TestCertificates:
 
         assert [day for day in range(1, 22) if told[day] > told[day - 1]] == [6, 17]
         assert "ends on 26 October 2026" in mailbox()[0].text
-        assert "Over: The certificate ends" in mailbox()[2].subject
+        assert "Over: Certificate ends soon" in mailbox()[2].subject
 
 
 class TestAddresses:

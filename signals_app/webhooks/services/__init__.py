@@ -10,13 +10,16 @@ from signals_app.webhooks.services.sources import (
     check_unchecked,
     configure_source,
     create_source,
+    forget_expired_secrets,
+    keep_secret,
     paste_secret,
     pause,
     public_url,
+    remove_secret,
     unpause,
     webhook_path,
 )
-from signals_app.webhooks.services.watching import oldest_waiting, watch
+from signals_app.webhooks.services.watching import oldest_waiting, waiting_sentence, watch
 
 __all__ = [
     "CoverageDay",
@@ -28,7 +31,9 @@ __all__ = [
     "count_arrivals",
     "coverage",
     "create_source",
+    "forget_expired_secrets",
     "identity_request",
+    "keep_secret",
     "mail_alerts",
     "oldest_waiting",
     "open_alerts",
@@ -38,8 +43,10 @@ __all__ = [
     "probe_due",
     "public_url",
     "release_parked",
+    "remove_secret",
     "replay",
     "unpause",
+    "waiting_sentence",
     "watch",
     "webhook_path",
 ]

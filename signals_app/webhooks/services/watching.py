@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+
+from signals_app.projects.models import Project
 from signals_app.webhooks import silence
 from signals_app.webhooks.constants import AlertKind, InboxState, ProbeOutcome, RejectionReason
 from signals_app.webhooks.models import AddressProbe, ConnectionAlert, InboxItem, SignatureFailure, WebhookSource
@@ -33,7 +37,7 @@ def watch(*, now: datetime) -> None:
 
     A paused connection is left alone, and so is one that nothing has come to yet.
     """
-    overdue = _overdue(now)
+    overdue = _overdue(InboxItem.objects.all(), now)
     for source in WebhookSource.objects.select_related("project"):
         if source.is_paused:
             alerts.close_quietly(source=source, now=now)
@@ -102,8 +106,17 @@ def _probes(source: WebhookSource) -> list[AddressProbe]:
 
 def _address(source: WebhookSource, last_at: datetime | None) -> Finding | None:
     return next(
-        (Finding(f"{row.url} {row.problem}") for row in _probes(source) if is_address_failing(row, last_at)), None
+        (
+            Finding(f"{_host(row.url)} would be refused by Insightarc. {row.problem}")
+            for row in _probes(source)
+            if is_address_failing(row, last_at)
+        ),
+        None,
     )
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def is_address_failing(row: AddressProbe, last_at: datetime | None) -> bool:
@@ -132,16 +145,16 @@ def _certificate(source: WebhookSource, now: datetime) -> Finding | None:
     date = f"{expires_at.astimezone(ZoneInfo(source.project.time_zone)):%-d %B %Y, %H:%M}"
     ended = "ended on" if left <= timedelta() else "ends on"
     return Finding(
-        f"The certificate of {url} {ended} {date}. Without a valid one Insightarc delivers nothing.",
+        f"The certificate of {_host(url)} {ended} {date}. Without a valid one Insightarc delivers nothing.",
         is_urgent=left <= timedelta(days=URGENT_DAYS),
     )
 
 
-def _overdue(now: datetime) -> dict[UUID, datetime]:
+def _overdue(items: QuerySet[InboxItem], now: datetime) -> dict[UUID, datetime]:
     """Return the sources whose signals wait for too long, each with the time of its oldest."""
-    waiting = InboxItem.objects.filter(
-        state=InboxState.PENDING, due_at__lte=now - INBOX_LIMIT, source__is_paused=False
-    ).order_by("due_at")
+    waiting = items.filter(state=InboxState.PENDING, due_at__lte=now - INBOX_LIMIT, source__is_paused=False).order_by(
+        "due_at"
+    )
     oldest: dict[UUID, datetime] = {}
     for source_id, due_at in waiting.values_list("source", "due_at")[:OVERDUE_LOOKED_AT]:
         oldest.setdefault(source_id, due_at)
@@ -154,14 +167,22 @@ def _inbox(source: WebhookSource, overdue: dict[UUID, datetime], open_row: Conne
         return Finding(open_row.detail) if overdue else None
     if source.pk not in overdue:
         return None
-    zone = ZoneInfo(source.project.time_zone)
-    since = clock_time(overdue[source.pk], now=overdue[source.pk], zone=zone)
-    return Finding(f"Signals wait to be processed since {since}. They are kept; are the workers running?")
+    return Finding(waiting_sentence(overdue[source.pk], zone=ZoneInfo(source.project.time_zone)))
 
 
-def oldest_waiting(*, now: datetime) -> datetime | None:
-    """Return since when the signal waits that has waited longest, if that is too long; it needs no worker to be known."""
-    return min(_overdue(now).values(), default=None)
+def waiting_sentence(since: datetime, *, zone: ZoneInfo) -> str:
+    time = clock_time(since, now=since, zone=zone)
+    return f"Signals wait to be processed since {time}. They are kept; are the workers running?"
+
+
+def oldest_waiting(*, project: Project | None = None, now: datetime) -> datetime | None:
+    """
+    Return since when the signal has waited that has waited longest, of a store or of all, if that is too long.
+
+    It is asked when a page is shown too: without workers nobody would open an alert.
+    """
+    items = InboxItem.objects.filter(source__project=project) if project else InboxItem.objects.all()
+    return min(_overdue(items, now).values(), default=None)
 
 
 def _needs_fixing(source: WebhookSource) -> Finding | None:
