@@ -20,7 +20,9 @@ from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.models import RuleMatch
 from signals_app.shopper_signals.constants import Stage
 from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
-from signals_app.webhooks.models import WebhookSource
+from signals_app.webhooks import services as webhooks
+from signals_app.webhooks.constants import AlertKind
+from signals_app.webhooks.models import ConnectionAlert, WebhookSource
 
 DAYS = 7
 LEAVING_SHOWN = 8
@@ -42,7 +44,7 @@ def build(*, project: Project, request: HttpRequest, now: datetime) -> dict[str,
     checklist = steps(project=project, now=now)
     signals = signals_by_day(project=project, now=now)
     return {
-        "notices": notices(project=project, request=request),
+        "notices": notices(project=project, request=request, now=now),
         "steps": checklist,
         "steps_done": sum(step.is_done for step in checklist),
         "is_set_up": all(step.is_done for step in checklist),
@@ -54,8 +56,8 @@ def build(*, project: Project, request: HttpRequest, now: datetime) -> dict[str,
     }
 
 
-def notices(*, project: Project, request: HttpRequest) -> list[Notice]:
-    found = []
+def notices(*, project: Project, request: HttpRequest, now: datetime) -> list[Notice]:
+    found = connection_notices(project=project, now=now)
     if project.is_sending_paused:
         found.append(
             Notice("bad", "All sending is paused: automations run, but no mail leaves.", *_sending_link(request))
@@ -68,6 +70,26 @@ def notices(*, project: Project, request: HttpRequest) -> list[Notice]:
         found.append(Notice("warn", f"{source.name} is paused: signals are kept, not processed.", link, "Connection"))
     if project.is_demo:
         found.append(Notice("info", "Demo data: the shoppers, orders and signals of this store are made up."))
+    return found
+
+
+def connection_notices(*, project: Project, now: datetime) -> list[Notice]:
+    """Return what is wrong with the connections; what needs fixing has a notice of its own."""
+    alerts = ConnectionAlert.objects.filter(source__project=project, resolved_at=None)
+    shown = alerts.exclude(kind=AlertKind.NEEDS_FIXING).select_related("source").order_by("-is_urgent", "opened_at")
+    found = [
+        Notice(
+            "bad" if alert.is_urgent else "warn",
+            f"{alert.source}: {alert.detail}",
+            page("webhooks_webhooksource", "change", alert.source_id),
+            "Connection",
+        )
+        for alert in shown
+    ]
+    waiting_since = webhooks.oldest_waiting(project=project, now=now)
+    if waiting_since and not any(alert.kind == AlertKind.INBOX for alert in shown):
+        sentence = webhooks.waiting_sentence(waiting_since, zone=project_zone(project))
+        found.append(Notice("bad", sentence, page("webhooks_webhooksource"), "Connection"))
     return found
 
 

@@ -227,6 +227,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="shop@localhost")
 
 # Secrets pasted into the admin are encrypted with the first key; the others still decrypt, for rotation.
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[]) or [_generated_secret("field_encryption_key")]
+OUTGOING_CA_FILE = env.str("OUTGOING_CA_FILE", default="")  # trusted instead of the public certificate authorities
 # Networks that outgoing HTTP may reach although they are private, e.g. "10.1.2.0/24,127.0.0.0/8".
 OUTGOING_PORTS = env.list("OUTGOING_PORTS", cast=int, default=[80, 443])  # on public addresses
 OUTGOING_ALLOW_PRIVATE = [ipaddress.ip_network(network) for network in env.list("OUTGOING_ALLOW_PRIVATE", default=[])]

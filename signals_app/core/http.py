@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,7 +48,33 @@ class BlockedAddress(PermanentError):
 
 
 class RequestFailed(TransientError):
-    """No answer came: no connection, a broken one, a bad certificate, or not in time."""
+    """No answer came: no connection, a broken one, a bad certificate, or not in time; `reason` is a sentence."""
+
+    def __init__(self, request: str, reason: str) -> None:
+        super().__init__(f"{request}: {reason}")
+        self.reason = reason
+
+
+class BadCertificate(RequestFailed):
+    """The other side has no certificate that can be trusted, or one for another name."""
+
+
+# https://docs.openssl.org/3.0/man1/openssl-verification-options/, `X509_V_ERR_...` in openssl/x509_vfy.h
+BAD_CERTIFICATES = {
+    9: "The certificate is not valid yet.",
+    10: "The certificate has expired.",
+    18: "The certificate is self-signed: nobody vouches for it.",
+    19: "The certificate comes from an authority that is not publicly trusted.",
+    20: "The certificate is not publicly trusted, or the server does not send the intermediate certificates.",
+    62: "The certificate is for another name.",
+    64: "The certificate is for another address.",
+}
+REASONS: dict[type[BaseException], str] = {
+    socket.gaierror: "The name is not known.",
+    ConnectionRefusedError: "The connection is refused: nobody listens there.",
+    ConnectionResetError: "The connection was cut.",
+    TimeoutError: "It was not answered in time.",
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +85,8 @@ class Response:
     headers: Mapping[str, str]
     content: bytes
     is_truncated: bool
+    certificate_expires_at: datetime | None = None
+    """Of the certificate that was shown and found valid; None without TLS."""
 
 
 def request(
@@ -77,6 +107,7 @@ def request(
     may be reached although they are not public, on any port; by default `settings.OUTGOING_ALLOW_PRIVATE`.
 
     :raises BlockedAddress: if the URL or an address behind its name is not allowed; permanent.
+    :raises BadCertificate: if whoever answers cannot prove to be that host.
     :raises RequestFailed: if no complete answer came in time.
     """
     check_url(url, allow_private=allow_private)
@@ -85,6 +116,7 @@ def request(
     watchdog.daemon = True
     with requests.Session() as session:
         session.trust_env = False
+        session.verify = settings.OUTGOING_CA_FILE or True
         session.mount("http://", _GuardedAdapter(guard))
         session.mount("https://", _GuardedAdapter(guard))
         watchdog.start()
@@ -104,13 +136,18 @@ def request(
         except (requests.exceptions.InvalidURL, UnicodeError) as error:
             raise BlockedAddress(f"The URL cannot be read: {error}.") from error
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise RequestFailed(f"{method} {url}: {_reason(error, guard)}") from error
+            if refused := _refused_certificate(error):
+                reason = BAD_CERTIFICATES.get(refused.verify_code, f"The certificate is bad: {refused.verify_message}.")
+                raise BadCertificate(f"{method} {url}", reason) from error
+            raise RequestFailed(f"{method} {url}", _reason(error, guard)) from error
         finally:
             watchdog.cancel()
             guard.close()
     if guard.has_given_up:
-        raise RequestFailed(f"{method} {url}: no complete answer within {timeout:g} s")
-    return Response(answer.status_code, answer.headers, body[:max_bytes], len(body) > max_bytes)
+        raise RequestFailed(f"{method} {url}", f"No complete answer came within {timeout:g} s.")
+    return Response(
+        answer.status_code, answer.headers, body[:max_bytes], len(body) > max_bytes, guard.certificate_expires_at
+    )
 
 
 def check_url(url: str, *, allow_private: Sequence[Network] | None = None) -> None:
@@ -163,6 +200,7 @@ class _Guard:
 
     def __init__(self, allowed: Sequence[Network], timeout: float) -> None:
         self.has_given_up = False
+        self.certificate_expires_at: datetime | None = None
         self._allowed = allowed
         self._deadline = time.monotonic() + timeout
         self._watched: list[socket.socket] = []
@@ -225,6 +263,12 @@ class _TlsConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         return self._guard.connect(self.host, self.port or PORTS["https"])
 
+    def connect(self) -> None:
+        super().connect()
+        if isinstance(self.sock, ssl.SSLSocket) and (certificate := self.sock.getpeercert()):
+            expires_at = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+            self._guard.certificate_expires_at = datetime.fromtimestamp(expires_at, UTC)
+
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
@@ -250,7 +294,28 @@ class _GuardedAdapter(HTTPAdapter):
         }
 
 
+def _refused_certificate(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """Return the refusal of a certificate that an error of the libraries carries inside, if it is one."""
+    return next((each for each in _nested(error) if isinstance(each, ssl.SSLCertVerificationError)), None)
+
+
+def _nested(error: BaseException) -> Iterator[BaseException]:
+    waiting, met = [error], set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in met:
+            continue
+        met.add(id(each))
+        yield each
+        inside = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__)
+        waiting += [part for part in inside if isinstance(part, BaseException)]
+
+
 def _reason(error: Exception, guard: _Guard) -> str:
     if guard.has_given_up:
-        return "not answered in time"
+        return "It was not answered in time."
+    for each in _nested(error):
+        for kind, sentence in REASONS.items():
+            if isinstance(each, kind):
+                return sentence
     return type(error).__name__ if not str(error) else str(error)

@@ -47,6 +47,30 @@ class RejectionReason(TextChoices):
     BAD_SIGNATURE = "BAD_SIGNATURE", "The signature does not match"
 
 
+class KeepOld(TextChoices):
+    """For how long the secrets before a new one stay valid."""
+
+    UNTIL_REMOVED = "UNTIL_REMOVED", "until I remove it"
+    WEEK = "WEEK", "for 7 days"
+    DAY = "DAY", "for 24 hours"
+
+
+class AlertKind(TextChoices):
+    SILENT = "SILENT", "No signals"
+    BAD_SIGNATURES = "BAD_SIGNATURES", "Signatures do not match"
+    ADDRESS = "ADDRESS", "Address would be refused"
+    CERTIFICATE = "CERTIFICATE", "Certificate ends soon"
+    INBOX = "INBOX", "Signals are not processed"
+    NEEDS_FIXING = "NEEDS_FIXING", "Signals need fixing"
+
+
+class ProbeOutcome(TextChoices):
+    OK = "OK", "Answers as it should"
+    WRONG_ANSWER = "WRONG_ANSWER", "Answers something else"
+    BAD_CERTIFICATE = "BAD_CERTIFICATE", "The certificate is refused"
+    NO_ANSWER = "NO_ANSWER", "Does not answer"
+
+
 MAPPED = {
     "external_id": "Customer ID",
     "email": "E-mail",

@@ -13,12 +13,13 @@ from signals_app.core.admin import NumberInput, PasswordInput, Select, Textarea,
 from signals_app.core.forms import LinesField, ModelForm
 from signals_app.projects.models import Project
 from signals_app.webhooks import mapping
-from signals_app.webhooks.constants import MAPPED, ReplayScope
+from signals_app.webhooks.constants import MAPPED, KeepOld, ReplayScope
 from signals_app.webhooks.exceptions import InvalidConfiguration
 from signals_app.webhooks.models import WebhookSource
 from signals_app.webhooks.services import SecretReport, Selection, paste_secret
 from signals_app.webhooks.validation import check_secret, check_urls
 
+KEPT_FOR = {KeepOld.DAY.value: timedelta(days=1), KeepOld.WEEK.value: timedelta(days=7)}
 PARTS = ("paths", "jmespath", "query_parameter")
 
 
@@ -123,14 +124,33 @@ class SecretForm(forms.Form):
         help_text="Insightarc: project settings dialog, Webhook tab.",
     )
 
+    keep_old = forms.ChoiceField(
+        label="The secrets from before stay valid",
+        choices=KeepOld.choices,
+        required=False,
+        widget=Select(),
+        help_text="Signals that are still signed with the old secret are accepted meanwhile.",
+    )
+
+    def __init__(self, *args: Any, has_others: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_others:
+            del self.fields["keep_old"]
+
     def clean_secret(self) -> str:
         try:
             return check_secret(self.cleaned_data["secret"])
         except InvalidConfiguration as error:
             raise forms.ValidationError(error.message) from error
 
-    def save(self, *, source: WebhookSource, now: Any) -> SecretReport:
-        return paste_secret(source=source, secret=self.cleaned_data["secret"], now=now)
+    def save(self, *, source: WebhookSource, now: datetime) -> SecretReport:
+        kept_for = KEPT_FOR.get(self.cleaned_data.get("keep_old", ""))
+        return paste_secret(
+            source=source,
+            secret=self.cleaned_data["secret"],
+            others_expire_at=now + kept_for if kept_for else None,
+            now=now,
+        )
 
 
 class ReplayBetweenForm(forms.Form):

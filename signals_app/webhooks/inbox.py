@@ -33,6 +33,7 @@ from signals_app.webhooks.constants import DeliveryVerdict, InboxState
 from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery
 
 DUPLICATE = "DUPLICATE"
+RECEIVED = "RECEIVED"
 STATE_OF_VERDICT = {
     DeliveryVerdict.ACCEPTED: InboxState.PENDING,
     DeliveryVerdict.PARKED: InboxState.PARKED,

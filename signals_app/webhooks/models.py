@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 
 from signals_app.core.clock import Now
@@ -7,8 +9,10 @@ from signals_app.core.fields import EncryptedTextField
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.projects.models import Project
 from signals_app.webhooks.constants import (
+    AlertKind,
     DeliveryVerdict,
     InboxState,
+    ProbeOutcome,
     Problem,
     RejectionReason,
     ReplayScope,
@@ -48,6 +52,11 @@ class WebhookSource(PublicIdModel, TimestampedModel):
         return self.name
 
 
+class SecretQuerySet(models.QuerySet["WebhookSecret"]):
+    def valid(self, *, now: datetime) -> SecretQuerySet:
+        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now))
+
+
 class WebhookSecret(models.Model):
     """The webhook secret of an Insightarc project; several are valid at once while one replaces another."""
 
@@ -56,11 +65,16 @@ class WebhookSecret(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
 
+    objects = SecretQuerySet.as_manager()
+
     class Meta:
         verbose_name = "webhook secret"
 
     def __str__(self) -> str:
         return f"Secret of {self.source}"
+
+    def is_valid(self, *, now: datetime) -> bool:
+        return self.expires_at is None or self.expires_at > now
 
 
 class WebhookDelivery(PublicIdModel):
@@ -167,7 +181,7 @@ class HourlyCount(models.Model):
     source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="hourly_counts")
     hour = models.DateTimeField()
     outcome = models.CharField(max_length=20)
-    """A `RejectionReason`, or DUPLICATE."""
+    """A `RejectionReason`, DUPLICATE, or RECEIVED: whatever was signed, counted when its hour is over."""
     count = models.PositiveBigIntegerField(default=0)
 
     class Meta:
@@ -217,3 +231,59 @@ class ReplayRun(PublicIdModel, ClaimedModel):
 
     def __str__(self) -> str:
         return f"Replay of {self.get_scope_display().lower()}"
+
+
+class AddressProbe(ClaimedModel):
+    """When we last asked a registered address as Insightarc does, what came of it, and when to ask again."""
+
+    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="probes")
+    url = models.CharField("address", max_length=2_000)
+    url_sha256 = models.BinaryField(max_length=32)
+    """Addresses may be longer than an index takes."""
+    due_at = models.DateTimeField(db_default=Now())
+    asked_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    """When it last answered as it should."""
+    outcome = models.CharField(max_length=20, choices=ProbeOutcome.choices, blank=True)
+    problem = models.CharField(max_length=500, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
+    failure_count = models.PositiveIntegerField(default=0)
+    """Failures in a row."""
+    certificate_expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("source", "url_sha256"), name="address_probe_once"),
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["", *ProbeOutcome.values]), name="address_probe_outcome_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class ConnectionAlert(ClaimedModel):
+    """Something about a connection that a person should know now; claimed by whoever mails it."""
+
+    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="alerts")
+    kind = models.CharField(max_length=20, choices=AlertKind.choices)
+    detail = models.CharField(max_length=500)
+    """One or two sentences for a person, without names of shoppers."""
+    is_urgent = models.BooleanField(default=True)
+    opened_at = models.DateTimeField()
+    notified_at = models.DateTimeField(null=True, blank=True)
+    """When the team was mailed that it is open; None again when it becomes urgent."""
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolution_notified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("source", "kind"), condition=models.Q(resolved_at=None), name="connection_alert_open_once"
+            ),
+            models.CheckConstraint(condition=models.Q(kind__in=AlertKind.values), name="connection_alert_kind_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

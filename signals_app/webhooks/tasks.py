@@ -65,3 +65,18 @@ def continue_replays(**_: object) -> int:
         else:
             time.sleep(SECONDS_BETWEEN_LOOKS)
     return count
+
+
+@shared_task
+def watch_connections(**_: object) -> None:
+    """Count what came, look at every connection, and tell the team what is wrong or over."""
+    services.count_arrivals(now=timezone.now())
+    services.watch(now=timezone.now())
+    services.mail_alerts(now=timezone.now())
+    services.forget_expired_secrets(now=timezone.now())
+
+
+@shared_task
+def probe_addresses(**_: object) -> int:
+    """Ask the registered addresses whose turn it is."""
+    return services.probe_due(now=timezone.now())

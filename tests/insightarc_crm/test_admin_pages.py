@@ -25,7 +25,7 @@ PAGES_OF_THEIR_OWN = {
     "customers_customer_consent", "customers_customer_download", "customers_customer_erase",
     "customers_identityconflict_keep_apart", "catalog_productfeed_read_now",
     "projects_membership_new_password", "projects_apikey_revoke",
-    "webhooks_webhooksource_secret", "webhooks_webhooksource_remove_secret", "webhooks_webhooksource_probe",
+    "webhooks_webhooksource_secret", "webhooks_webhooksource_remove_secret", "webhooks_webhooksource_keep_secret", "webhooks_webhooksource_probe",
     "webhooks_webhooksource_pause", "webhooks_webhookdelivery_replay", "webhooks_inboxitem_replay",
     "webhooks_inboxitem_set_aside", "webhooks_inboxitem_bring_back", "webhooks_inboxitem_replay_matching",
     "webhooks_webhookdelivery_replay_between", "webhooks_webhookdelivery_replay_between_times",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import DatabaseError
+from django.utils import timezone
 
 from insightarc_crm import health
+from signals_app.webhooks.constants import AlertKind
+from signals_app.webhooks.models import ConnectionAlert, InboxItem, WebhookDelivery
 
 
 @pytest.mark.django_db
@@ -14,7 +19,25 @@ class TestReadyz:
         response = client.get("/readyz")
 
         assert response.status_code == 200
-        assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok"}}
+        assert response.json() == {
+            "status": "ok",
+            "checks": {"database": "ok", "migrations": "ok"},
+            "connections": {"alerts": {}, "waiting_seconds": 0},
+        }
+
+    def test_stays_ready_and_counts_what_is_wrong_with_connections(self, client, source):
+        now = timezone.now()
+        ConnectionAlert.objects.create(source=source, kind=AlertKind.SILENT, detail="No signal.", opened_at=now)
+        delivery = WebhookDelivery.objects.create(source=source, verdict="ACCEPTED", body=b"{}", body_sha256=b"x")
+        InboxItem.objects.create(delivery=delivery, source=source, due_at=now - timedelta(minutes=10))
+
+        response = client.get("/readyz")
+
+        assert response.status_code == 200
+        found = response.json()["connections"]
+        assert found["alerts"] == {"SILENT": 1}
+        assert 600 <= found["waiting_seconds"] < 660
+        assert source.name not in response.content.decode()
 
     def test_names_the_migrations_that_are_missing(self, client, monkeypatch):
         monkeypatch.setattr(health, "unapplied_migrations", lambda: ["webhooks.0002_more"])

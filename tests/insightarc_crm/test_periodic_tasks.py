@@ -20,8 +20,12 @@ def test_beat_copies_the_schedule_into_the_database():
 
 
 def test_sweepers_of_signals_matches_and_mails_run_at_least_every_30_seconds():
-    for room in ("webhooks", "remarketing", "emails"):
-        assert all(seconds <= 30 for task, seconds in EVERY_SECONDS.items() if f".{room}." in task)
+    for room in ("webhooks.tasks.process_inbox", "remarketing", "emails"):
+        assert all(seconds <= 30 for task, seconds in EVERY_SECONDS.items() if f".{room}" in task)
+
+
+def test_connections_are_watched_often_enough_to_tell_within_five_minutes():
+    assert EVERY_SECONDS["signals_app.webhooks.tasks.watch_connections"] <= 60
 
 
 def test_every_scheduled_task_exists():

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from signals_app.core import http
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
-from signals_app.webhooks import bodies
+from signals_app.webhooks import bodies, services
 from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSecret, WebhookSource
+from signals_app.webhooks.models import (
+    AddressProbe,
+    ConnectionAlert,
+    InboxItem,
+    WebhookDelivery,
+    WebhookSecret,
+    WebhookSource,
+)
 
 Post = Callable[..., Any]
 
@@ -239,3 +248,129 @@ class TestShowingABody:
 
     def test_a_bottomless_body_is_only_text(self) -> None:
         assert not bodies.show(b"[" * 60_000).is_json
+
+
+class TestChangingTheSecret:
+    @pytest.mark.parametrize(("choice", "days"), [("DAY", 1), ("WEEK", 7), ("UNTIL_REMOVED", None)])
+    def test_the_old_one_stays_valid_as_long_as_chosen(
+        self, operator: Client, source: WebhookSource, choice: str, days: int | None
+    ) -> None:
+        before = timezone.now()
+        operator.post(page(source, "secret"), {"secret": "the new one", "keep_old": choice})
+
+        old, new = source.secrets.order_by("pk")
+        assert new.expires_at is None
+        if days is None:
+            assert old.expires_at is None
+        else:
+            assert timedelta(days=days) <= old.expires_at - before < timedelta(days=days, minutes=1)
+
+    def test_both_are_accepted_until_the_old_one_expires(
+        self, operator: Client, source: WebhookSource, post_signal: Post
+    ) -> None:
+        operator.post(page(source, "secret"), {"secret": "the new one", "keep_old": "DAY"})
+        both = [
+            post_signal({"num_events": n}, secret=s).status_code for n, s in enumerate(("whsec_test", "the new one"))
+        ]
+        source.secrets.exclude(expires_at=None).update(expires_at=timezone.now() - timedelta(seconds=2))
+        after = [
+            post_signal({"num_loops": n}, secret=s).status_code for n, s in enumerate(("whsec_test", "the new one"))
+        ]
+
+        assert both == [200, 200]
+        assert after == [401, 200]
+
+    def test_an_expired_one_is_shown_and_can_be_used_again(
+        self, operator: Client, source: WebhookSource, post_signal: Post
+    ) -> None:
+        secret = source.secrets.get()
+        source.secrets.update(expires_at=timezone.now() - timedelta(hours=1))
+        shown = operator.get(page(source)).content.decode()
+        refused = post_signal({"num_events": 1}).status_code
+
+        operator.post(reverse("admin:webhooks_webhooksource_keep_secret", args=[source.pk, secret.pk]))
+
+        assert "No secret is valid any more" in shown
+        assert "Use it again" in shown
+        assert "keep_old" not in shown  # there is no valid one to keep
+        assert refused == 401
+        assert post_signal({"num_events": 2}).status_code == 200
+
+    def test_the_page_warns_when_the_last_one_will_end(self, operator: Client, source: WebhookSource) -> None:
+        source.secrets.update(expires_at=timezone.now() + timedelta(days=2))
+
+        assert "The last secret ends on" in operator.get(page(source)).content.decode()
+
+    def test_only_those_who_may_paste_one_keep_one(self, sign_in: Callable[..., Client], source: WebhookSource) -> None:
+        path = reverse("admin:webhooks_webhooksource_keep_secret", args=[source.pk, source.secrets.get().pk])
+
+        assert sign_in(Role.MARKETER).post(path).status_code == 403
+        assert sign_in(Role.OPERATOR).get(path).status_code == 403
+
+
+class TestAlerts:
+    @pytest.fixture
+    def alerts(self, source: WebhookSource) -> None:
+        now = timezone.now()
+        ConnectionAlert.objects.create(
+            source=source, kind="SILENT", detail="No signal since 14:05 <b>.", opened_at=now - timedelta(hours=1)
+        )
+        ConnectionAlert.objects.create(
+            source=source, kind="CERTIFICATE", detail="It ends on 3 May.", opened_at=now, is_urgent=False
+        )
+        ConnectionAlert.objects.create(
+            source=source, kind="INBOX", detail="Signals wait.", opened_at=now, resolved_at=now
+        )
+
+    def test_are_shown_at_home_and_on_the_connection(
+        self, operator: Client, source: WebhookSource, alerts: None
+    ) -> None:
+        home = operator.get("/admin/").content.decode()
+        shown = operator.get(page(source)).content.decode()
+
+        assert "Insightarc: No signal since 14:05 &lt;b&gt;." in home
+        assert "It ends on 3 May." in home
+        assert "Signals wait." not in home
+        assert shown.count("No signal since 14:05 &lt;b&gt;.") == 1  # the state of the connection says it already
+        assert "It ends on 3 May." in shown
+        assert "Lately over" in shown
+
+    def test_a_full_inbox_shows_even_while_no_worker_looks(
+        self, operator: Client, source: WebhookSource, post_signal: Post
+    ) -> None:
+        post_signal({"num_events": 1}, at=timezone.now() - timedelta(minutes=5))
+
+        assert "are the workers running?" in operator.get("/admin/").content.decode()
+
+    def test_of_another_store_are_not_shown(
+        self, sign_in: Callable[..., Client], source: WebhookSource, alerts: None
+    ) -> None:
+        other = Project.objects.create(slug="other", name="Other", shop_url="https://other.example")
+
+        assert "No signal since" not in sign_in(Role.OWNER, store=other).get("/admin/").content.decode()
+
+    def test_what_our_probe_found_stands_beside_the_address(self, operator: Client, source: WebhookSource) -> None:
+        now = timezone.now()
+        AddressProbe.objects.create(
+            source=source,
+            url=source.registered_urls[0],
+            url_sha256=b"x",
+            asked_at=now,
+            outcome="BAD_CERTIFICATE",
+            problem="The certificate is for another name.",
+            certificate_expires_at=now + timedelta(days=12, hours=1),
+        )
+
+        shown = operator.get(page(source)).content.decode()
+
+        assert "The certificate is for another name." in shown
+        assert "12 days left" in shown
+
+
+def test_expired_secrets_are_forgotten_after_a_month(source: WebhookSource) -> None:
+    now = timezone.now()
+    for days in (29, 31):
+        WebhookSecret.objects.create(source=source, secret=f"{days}", expires_at=now - timedelta(days=days))
+
+    assert services.forget_expired_secrets(now=now) == 1
+    assert {row.secret for row in source.secrets.all()} == {"whsec_test", "29"}

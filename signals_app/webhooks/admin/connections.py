@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +17,7 @@ from signals_app.core.display import ago, badge, lines
 from signals_app.webhooks import connection, services
 from signals_app.webhooks.constants import MAPPED
 from signals_app.webhooks.forms import SecretForm, SourceForm
-from signals_app.webhooks.models import WebhookSecret, WebhookSource
+from signals_app.webhooks.models import WebhookSource
 from signals_app.webhooks.wakeup import wake_workers
 
 COVERAGE_DAYS = 7
@@ -92,6 +93,11 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
                 wrap(self.remove_secret),
                 name="webhooks_webhooksource_remove_secret",
             ),
+            path(
+                "<uuid:pk>/secret/<int:secret>/keep/",
+                wrap(self.keep_secret),
+                name="webhooks_webhooksource_keep_secret",
+            ),
             path("<uuid:pk>/probe/", wrap(self.probe), name="webhooks_webhooksource_probe"),
             path("<uuid:pk>/pause/", wrap(self.pause), name="webhooks_webhooksource_pause"),
         ]
@@ -117,8 +123,8 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             "state": connection.state(source, now=now),
             "first": connection.first_signed(source),
             "own_address": services.public_url(source),
-            "secrets": source.secrets.order_by("created_at", "pk").defer("secret"),
-            "secret_form": SecretForm(),
+            **self._watch_context(source, now),
+            **self._secret_context(source, now),
             "coverage": services.coverage(source=source, days=COVERAGE_DAYS, now=now),
             "coverage_labels": MAPPED,
             "identity_request": services.identity_request(source),
@@ -128,6 +134,22 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             "may_paste": self.may(request, "webhooks.paste_secret"),
             "may_probe": self.may(request, "webhooks.probe"),
             "may_pause": self.has_change_permission(request, source),
+        }
+
+    def _watch_context(self, source: WebhookSource, now: datetime) -> dict[str, Any]:
+        told_by_state = connection.state(source, now=now).sentence
+        open_rows = connection.open_alerts(source).exclude(detail=told_by_state).order_by("-is_urgent", "opened_at")
+        return {
+            "alerts": open_rows,
+            "past_alerts": connection.past_alerts(source, now=now),
+            "probes": connection.probes(source, now=now),
+        }
+
+    def _secret_context(self, source: WebhookSource, now: datetime) -> dict[str, Any]:
+        rows = list(source.secrets.order_by("created_at", "pk").defer("secret"))
+        return {
+            "secrets": [{"row": row, "is_valid": row.is_valid(now=now)} for row in rows],
+            "secret_form": SecretForm(has_others=any(row.is_valid(now=now) for row in rows)),
         }
 
     def _post_only(self, request: HttpRequest, pk: uuid.UUID, permission: str) -> WebhookSource:
@@ -160,8 +182,14 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
 
     def remove_secret(self, request: HttpRequest, pk: uuid.UUID, secret: int) -> HttpResponse:
         source = self._post_only(request, pk, "webhooks.paste_secret")
-        WebhookSecret.objects.filter(source=source, pk=secret).delete()
+        services.remove_secret(source=source, secret_id=secret)
         messages.success(request, "The secret is removed: what is signed with it is refused from now on.")
+        return HttpResponseRedirect(_page(source))
+
+    def keep_secret(self, request: HttpRequest, pk: uuid.UUID, secret: int) -> HttpResponse:
+        source = self._post_only(request, pk, "webhooks.paste_secret")
+        services.keep_secret(source=source, secret_id=secret)
+        messages.success(request, "The secret stays valid until you remove it.")
         return HttpResponseRedirect(_page(source))
 
     def probe(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

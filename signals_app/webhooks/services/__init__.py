@@ -1,7 +1,9 @@
 """What other rooms, pages and commands may do with a connection to Insightarc."""
 
+from signals_app.webhooks.services.alerts import mail_alerts, open_alerts
+from signals_app.webhooks.services.arrivals import count_arrivals
 from signals_app.webhooks.services.coverage import CoverageDay, CoverageReport, coverage, identity_request
-from signals_app.webhooks.services.probing import ProbeReport, probe
+from signals_app.webhooks.services.probing import ProbeReport, probe, probe_due
 from signals_app.webhooks.services.replay_runs import (
     COUNTED_TO,
     Progress,
@@ -24,12 +26,16 @@ from signals_app.webhooks.services.sources import (
     check_unchecked,
     configure_source,
     create_source,
+    forget_expired_secrets,
+    keep_secret,
     paste_secret,
     pause,
     public_url,
+    remove_secret,
     unpause,
     webhook_path,
 )
+from signals_app.webhooks.services.watching import oldest_waiting, waiting_sentence, watch
 
 __all__ = [
     "COUNTED_TO",
@@ -43,21 +49,31 @@ __all__ = [
     "check_unchecked",
     "configure_source",
     "continue_replay",
+    "count_arrivals",
     "count_selected",
     "coverage",
     "create_source",
+    "forget_expired_secrets",
     "identity_request",
     "in_slices",
+    "keep_secret",
+    "mail_alerts",
+    "oldest_waiting",
+    "open_alerts",
     "paste_secret",
     "pause",
     "probe",
+    "probe_due",
     "public_url",
     "release_parked",
+    "remove_secret",
     "replay",
     "replay_slice",
     "set_aside",
     "start_replays",
     "stop_replay",
     "unpause",
+    "waiting_sentence",
+    "watch",
     "webhook_path",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from signals_app.projects.models import Project
 from signals_app.webhooks import inbox, mapping, payload, signature
@@ -20,6 +21,7 @@ from signals_app.webhooks.services.replaying import release_parked
 from signals_app.webhooks.validation import check_secret, check_urls
 
 SOURCE_ID = "{source_id}"
+EXPIRED_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,12 @@ def configure_source(
 
 
 def paste_secret(
-    *, source: WebhookSource, secret: str, expires_at: datetime | None = None, now: datetime
+    *,
+    source: WebhookSource,
+    secret: str,
+    expires_at: datetime | None = None,
+    others_expire_at: datetime | None = None,
+    now: datetime,
 ) -> SecretReport:
     """
     Make `secret` valid for a source, beside those that are, and check what came before it.
@@ -95,7 +102,8 @@ def paste_secret(
     A source without a secret refuses every request but keeps the newest 50. Those that verify under this secret
     are the shop's own signals, which came early: they are accepted with the time at which they came, and
     processed like any other. The rest stays, in case the secret was the wrong one. Pasting a secret again adds
-    nothing, but changes when it expires, and checks again.
+    nothing, but changes when it expires, and checks again. With `others_expire_at` the others are valid until then
+    and no longer, so that what is still signed with them is taken while Insightarc changes over.
 
     :raises InvalidConfiguration: if the secret is empty.
     """
@@ -104,16 +112,34 @@ def paste_secret(
         WebhookSource.objects.select_for_update(no_key=True).get(pk=source.pk)  # of two pastes one is first
         known = next((row for row in source.secrets.all() if row.secret == text), None)
         if known is None:
-            WebhookSecret.objects.create(source=source, secret=text, expires_at=expires_at)
+            known = WebhookSecret.objects.create(source=source, secret=text, expires_at=expires_at)
         elif known.expires_at != expires_at:
             known.expires_at = expires_at
             known.save(update_fields=["expires_at"])
+        if others_expire_at is not None:
+            others = WebhookSecret.objects.filter(source=source).exclude(pk=known.pk)
+            others.filter(Q(expires_at=None) | Q(expires_at__gt=others_expire_at)).update(expires_at=others_expire_at)
     return check_unchecked(source=source, now=now)
+
+
+def keep_secret(*, source: WebhookSource, secret_id: int) -> None:
+    """Make a secret valid without end, again if need be."""
+    WebhookSecret.objects.filter(source=source, pk=secret_id).update(expires_at=None)
+
+
+def remove_secret(*, source: WebhookSource, secret_id: int) -> None:
+    """Take a secret away: what is signed with it is refused from now on (at most a second later)."""
+    WebhookSecret.objects.filter(source=source, pk=secret_id).delete()
+
+
+def forget_expired_secrets(*, now: datetime) -> int:
+    """Delete the secrets that expired long ago, and return how many; until then they help to explain a refusal."""
+    return WebhookSecret.objects.filter(expires_at__lt=now - EXPIRED_KEPT).delete()[0]
 
 
 def check_unchecked(*, source: WebhookSource, now: datetime) -> SecretReport:
     """Check the requests that came before a secret against the secrets and addresses of now; accept what verifies."""
-    secrets = [row.secret for row in source.secrets.all() if row.expires_at is None or row.expires_at > now]
+    secrets = [row.secret for row in source.secrets.valid(now=now)]
     unchecked = SignatureFailure.objects.filter(source=source, reason=RejectionReason.NO_SECRET)
     verified = 0
     rows = list(unchecked.order_by("received_at", "pk"))
