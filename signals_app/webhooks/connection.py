@@ -23,8 +23,7 @@ EXPLANATIONS = {
     ),
     RejectionReason.BAD_SIGNATURE.value: (
         "The signature did not match",
-        "Either the secret is another project's, or the address registered at Insightarc differs from the one "
-        "entered below (http or https, the name, the last slash), or somebody else is posting here.",
+        "What differs, and what to change, stands at the top of this page.",
     ),
     DUPLICATE: ("Repeats", "The same bytes again: counted on the first copy, and nothing is triggered twice."),
 }

@@ -44,3 +44,10 @@ def _drain() -> None:
             break
     if next_due_at is not None and next_due_at <= timezone.now():
         remarketing_tasks.queue_due_matches.delay()
+
+
+@shared_task
+def diagnose_failures(**_: object) -> None:
+    """Find out why requests did not verify, a bounded number at a time, and forget what is older than 14 days."""
+    services.diagnose_failures(now=timezone.now())
+    services.forget_failures(now=timezone.now())

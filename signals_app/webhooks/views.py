@@ -9,7 +9,7 @@ What a webhook is answered: the first of these that applies.
 | over 256 KiB | 413 | nothing |
 | a content encoding | 415 | nothing |
 | source without a secret yet | 401, constant | the newest 50 bodies |
-| signature missing or wrong, or several | 401, constant | a count, one body in 10 s |
+| signature missing or wrong, or several | 401, constant | a count, one body in 10 s, 200 at most |
 | not committed | 503 with Retry-After | perhaps |
 | signed, not a JSON object | 400 with `code`, `detail`, `id` | the bytes, quarantined |
 | the same bytes inside the window | 200 `duplicate` | a count on the first |
@@ -38,7 +38,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from signals_app.webhooks import inbox, payload, rejections, shared_commit, signature, wakeup
-from signals_app.webhooks.constants import MAX_BODY_BYTES, DeliveryVerdict
+from signals_app.webhooks.constants import MAX_BODY_BYTES, DeliveryVerdict, SignatureForm
 from signals_app.webhooks.exceptions import MalformedDelivery
 from signals_app.webhooks.models import WebhookSource
 
@@ -119,21 +119,20 @@ class ReceiveWebhook(APIView):
             return _answer(413, "too_large", f"At most {MAX_BODY_BYTES} bytes are accepted.")
         if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"", "identity"}:
             return _answer(415, "unsupported_encoding", "Send the body without a Content-Encoding.")
-        if not self._is_signed(body, request.META.get("HTTP_X_INSIGHTARC_SIGNATURE", "")):
+        if not self._is_signed(body, request):
             return _not_verified()
         return self._accept(body, request.META.get("CONTENT_TYPE", ""))
 
-    def _is_signed(self, body: bytes, given: str) -> bool:
-        now = timezone.now()
+    def _is_signed(self, body: bytes, request: Request) -> bool:
+        now, given = timezone.now(), request.META.get("HTTP_X_INSIGHTARC_SIGNATURE", "")
         secrets = list(self.source.secrets.all())
         valid = [row.secret for row in secrets if row.expires_at is None or row.expires_at > now]
-        if signature.verifies(valid, body, self.source.registered_urls, given):
+        form = SignatureForm(self.source.signature_form)
+        if signature.verifies(valid, body, self.source.registered_urls, given, form):
             return True
+        note = rejections.note_bad_signature if secrets else rejections.keep_unchecked
         try:
-            if secrets:
-                rejections.note_bad_signature(self.source, body, given)
-            else:
-                rejections.keep_unchecked(self.source, body, given)
+            note(self.source, body, given, _requested_url(request._request))
         except DatabaseFailure:
             logger.warning("A request that did not verify could not be counted.", exc_info=True)
         return False
@@ -164,6 +163,11 @@ def _find_source(source_id: str) -> WebhookSource:
     if source_id.lower() != str(key):
         raise WebhookSource.DoesNotExist
     return WebhookSource.objects.get(pk=key)
+
+
+def _requested_url(request: HttpRequest) -> str:
+    """Return the address as the request names it: a hint for diagnosis, never what is verified."""
+    return f"{request.scheme}://{request.META.get('HTTP_HOST', '')}{request.get_full_path()}"
 
 
 def _read_body(request: HttpRequest) -> bytes:

@@ -28,7 +28,14 @@ from signals_app.projects.models import ApiKey, Membership, Project
 from signals_app.remarketing.models import RemarketingRule, RuleMatch, RuleVariant, SendPolicy
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
-from signals_app.webhooks.models import HourlyCount, InboxItem, WebhookDelivery, WebhookSecret, WebhookSource
+from signals_app.webhooks.models import (
+    HourlyCount,
+    InboxItem,
+    SignatureFailure,
+    WebhookDelivery,
+    WebhookSecret,
+    WebhookSource,
+)
 
 HOSTILE = "<script>alert(1)</script>\"'>{{ 7|add:7 }}{% now 'Y' %}=cmd|'/C calc'!A0\u202e\r\n"
 EVENTS: list[Any] = [
@@ -133,6 +140,18 @@ def _insightarc(project: Project, tag: str, rows: dict[str, Any]) -> None:
     )
     WebhookSecret.objects.create(source=source, secret=f"{tag}-very-secret")
     HourlyCount.objects.create(source=source, hour=now, outcome="BAD_SIGNATURE", count=3)
+    SignatureFailure.objects.create(
+        source=source,
+        reason="BAD_SIGNATURE",
+        body=HOSTILE.encode(),
+        signature=HOSTILE,
+        requested_url=HOSTILE,
+        diagnosed_at=now,
+        diagnosis="SLASH",
+        differences=["SLASH", "LOW_BYTE"],
+        signed_url=f"https://crm.example.com/{HOSTILE}",
+        known_url=HOSTILE,
+    )
     good = json.dumps({"drop_proba": 0.9, "relevant_events": EVENTS, tag: HOSTILE}).encode()
     rows["webhooks.WebhookDelivery"] = delivery = _delivery(source, good, "ACCEPTED")
     broken = _delivery(source, b"\xff\x00<script>alert(1)</script>" + tag.encode(), "MALFORMED")
