@@ -23,7 +23,7 @@ EXPLANATIONS = {
     ),
     RejectionReason.BAD_SIGNATURE.value: (
         "The signature did not match",
-        "What differs, and what to change, stands at the top of this page.",
+        "What differs, and what to change, stands above.",
     ),
     DUPLICATE: ("Repeats", "The same bytes again: counted on the first copy, and nothing is triggered twice."),
 }
@@ -43,11 +43,19 @@ def state(source: WebhookSource, *, now: datetime) -> State:
         return State("warn", "Paused", "Signals are received and kept, and processed when you go on.")
     if not source.secrets.exists():
         return State("bad", "Secret missing", "Paste the webhook secret of Insightarc; until then signals are refused.")
+    is_silent = latest is None or now - latest.received_at > timedelta(hours=24)
+    if is_silent and _has_refused(source, since=now - timedelta(hours=24)):
+        return State("bad", "Not verified", "Requests come in, but their signatures do not match.")
     if latest is None:
         return State("info", "Waiting", "Everything is ready; the first signed signal has not come yet.")
-    if now - latest.received_at > timedelta(hours=24):
+    if is_silent:
         return State("warn", "Silent", "No signal for more than a day. Is the webhook still active at Insightarc?")
     return State("good", "Receiving", "Signed signals are coming in.")
+
+
+def _has_refused(source: WebhookSource, *, since: datetime) -> bool:
+    refused = HourlyCount.objects.filter(source=source, outcome=RejectionReason.BAD_SIGNATURE, hour__gte=since)
+    return refused.exists()
 
 
 def newest(source: WebhookSource) -> WebhookDelivery | None:

@@ -28,11 +28,11 @@ SENTENCES = {
     Mismatch.URL_ONLY: "Only the address was signed, without the body. Such a signature would be right for any body, so "
     "it is not accepted. Insightarc signs both: is it a script or a relay of your own that posts here?",
     Mismatch.LOW_BYTE: "Only the lower half of each character was signed (programmers call it “binary”), so every body "
-    "with letters such as é or – is refused. Accepting this form costs a little: who copies a request could exchange "
-    "a letter for another with the same lower half. Plain letters stay as safe as they are.",
+    "with letters such as é or – is refused. Accepting this form has a price: who copies a request could exchange "
+    "letters that have the same lower half, such as a for š, and so change what it says.",
     Mismatch.STRINGIFIED: "Not the bytes that came were signed, but the same content as JavaScript prints it: without "
-    "spaces, numbers in their shortest form. Perhaps a proxy or a relay prints the body anew. Accepting this form costs "
-    "a little: who copies a request could change its spaces, and so send it twice, but none of its values.",
+    "spaces, numbers in their shortest form. Perhaps a proxy or a relay prints the body anew. Accepting this form has "
+    "a price: who copies a request could change its spaces, and so send it twice, but none of its values.",
     Mismatch.PREVIOUS_SECRET: "Insightarc still signs with the previous secret, whose time here is over. Keep it for 14 "
     "more days, and until then let Insightarc use the new one.",
     Mismatch.OTHER_CONNECTION: "It is signed with the secret of another connection of this store. Paste the secret that "

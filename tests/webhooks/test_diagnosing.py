@@ -141,6 +141,7 @@ class TestOneRefusedRequestIsEnough:
         assert WebhookDelivery.objects.count() == 0
         shown = in_words(operator.get(page(source)))
         assert "Requests come in, but none of them verifies." in shown
+        assert "Not verified" in shown
         assert (mismatch.label.lower() if row.signed_url not in ("", url) else mismatch.label) in shown
 
     @pytest.mark.parametrize(
@@ -368,8 +369,8 @@ class TestThePage:
 
         shown = in_words(operator.get(page(source)))
 
-        assert "3 × ·" in shown
-        assert shown.index("signs another address") < shown.index("Nothing known matches")
+        assert "3 requests, the last" in shown
+        assert shown.index("signs another address") < shown.index("Nothing we know matches")
 
     def test_says_mended_when_the_settings_have_changed_since(
         self, operator: Client, source: WebhookSource, refuse: Refuse, url: str

@@ -169,6 +169,15 @@ def test_no_flipped_bit_changes_a_value_that_is_accepted(form: SignatureForm, bi
     assert not signature.verifies([SECRET], bytes(flipped), [URL], header, form)
 
 
+def test_what_each_form_leaves_out_is_what_its_page_says() -> None:
+    body = b'{"name":"anna","n":1}'
+
+    low = signature.sign(SECRET, body, URL, LOW_BYTE)
+    assert signature.verifies([SECRET], '{"name":"\u0161nna","n":1}'.encode(), [URL], low, LOW_BYTE)
+    printed = signature.sign(SECRET, body, URL, STRINGIFIED)
+    assert signature.verifies([SECRET], b'{ "name":"anna", "n":1.0 }', [URL], printed, STRINGIFIED)
+
+
 @given(st.one_of(st.binary(max_size=200), json_texts.map(str.encode), nearly_json.map(str.encode)))
 def test_any_body_is_judged_without_an_error(body: bytes) -> None:
     for form in SignatureForm:
