@@ -27,6 +27,7 @@ PAGES_OF_THEIR_OWN = {
     "projects_membership_new_password", "projects_apikey_revoke",
     "webhooks_webhooksource_secret", "webhooks_webhooksource_remove_secret", "webhooks_webhooksource_probe",
     "webhooks_webhooksource_pause", "webhooks_webhookdelivery_replay", "webhooks_inboxitem_replay",
+    "webhooks_webhooksource_mend",
 }  # fmt: skip
 ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_")
 """Their pages beyond the standard ones are opened by these rooms' own tests."""
