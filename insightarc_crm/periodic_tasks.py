@@ -9,6 +9,7 @@ from typing import Any
 
 EVERY_SECONDS = {
     "signals_app.facts.tasks.sequence": 5,
+    "signals_app.webhooks.tasks.diagnose_failures": 5,
     "signals_app.webhooks.tasks.process_inbox": 10,
     "signals_app.webhooks.tasks.continue_replays": 10,
     "signals_app.emails.tasks.send_due": 10,

@@ -41,8 +41,7 @@ EXPLANATIONS = {
     ),
     RejectionReason.BAD_SIGNATURE.value: (
         "The signature did not match",
-        "Either the secret is another project's, or the address registered at Insightarc differs from the one "
-        "entered below (http or https, the name, the last slash), or somebody else is posting here.",
+        "What differs, and what to change, stands above.",
     ),
     DUPLICATE: ("Repeats", "The same bytes again: counted on the first copy, and nothing is triggered twice."),
 }
@@ -64,9 +63,12 @@ def state(source: WebhookSource, *, now: datetime) -> State:
         return without
     if (alert := open_alerts(source).filter(kind__in=STATE_OF_ALERT).order_by("opened_at").last()) is not None:
         return State("bad", STATE_OF_ALERT[alert.kind], alert.detail)
+    is_silent = latest is None or now - latest.received_at > timedelta(hours=24)
+    if is_silent and _has_refused(source, since=now - timedelta(hours=24)):
+        return State("bad", "Not verified", "Requests come in, but their signatures do not match.")
     if latest is None:
         return State("info", "Waiting", "Everything is ready; the first signed signal has not come yet.")
-    if now - latest.received_at > timedelta(hours=24):
+    if is_silent:
         return State("warn", "Silent", "No signal for more than a day. Is the webhook still active at Insightarc?")
     return State("good", "Receiving", "Signed signals are coming in.")
 
@@ -113,6 +115,11 @@ def probes(source: WebhookSource, *, now: datetime) -> list[dict[str, Any]]:
         }
         for url in source.registered_urls
     ]
+
+
+def _has_refused(source: WebhookSource, *, since: datetime) -> bool:
+    refused = HourlyCount.objects.filter(source=source, outcome=RejectionReason.BAD_SIGNATURE, hour__gte=since)
+    return refused.exists()
 
 
 def newest(source: WebhookSource) -> WebhookDelivery | None:

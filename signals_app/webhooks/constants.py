@@ -5,6 +5,11 @@ MAX_PUT_ASIDE_BYTES = 32 * 1024
 PUT_ASIDE_SECONDS = 10
 UNCHECKED_KEPT = 50
 """Bodies kept from before the secret was pasted, so that pasting it can say how many of them verify."""
+FAILURES_KEPT = 150
+"""Bodies kept of a source whose signature nobody can explain: 4.7 MiB at most."""
+EXPLAINED_KEPT = 50
+"""Bodies kept of a source whose signature is explained; a flood of forgeries cannot push them out."""
+DAYS_FAILURES_KEPT = 14
 MAX_ATTEMPTS = 5
 
 
@@ -69,6 +74,67 @@ class ProbeOutcome(TextChoices):
     WRONG_ANSWER = "WRONG_ANSWER", "Answers something else"
     BAD_CERTIFICATE = "BAD_CERTIFICATE", "The certificate is refused"
     NO_ANSWER = "NO_ANSWER", "Does not answer"
+
+
+class SignatureForm(TextChoices):
+    """What of a body is signed; the body as it was sent is accepted whatever else is."""
+
+    AS_SENT = "AS_SENT", "The body as it comes (as documented)"
+    LOW_BYTE = "LOW_BYTE", "Also the lower half of each character (“binary”)"
+    STRINGIFIED = "STRINGIFIED", "Also the body as JavaScript prints it again"
+
+
+class Mismatch(TextChoices):
+    """In what a signature differed from the right one, or what else is known of a request that did not verify."""
+
+    SCHEME = "SCHEME", "http or https"
+    SLASH = "SLASH", "The last slash"
+    HOST_CASE = "HOST_CASE", "Capital letters in the name"
+    PORT = "PORT", "The port"
+    WWW = "WWW", "With or without www."
+    PUNYCODE = "PUNYCODE", "The spelling of the name (xn--)"
+    QUERY = "QUERY", "What follows the question mark"
+    QUERY_ORDER = "QUERY_ORDER", "The order of the parameters"
+    PERCENT_ENCODING = "PERCENT_ENCODING", "The %-encoding"
+    OTHER_ADDRESS = "OTHER_ADDRESS", "Another address"
+    BODY_ONLY = "BODY_ONLY", "Signed without the address"
+    URL_ONLY = "URL_ONLY", "Signed without the body"
+    LOW_BYTE = "LOW_BYTE", "Only the lower half of each character is signed"
+    STRINGIFIED = "STRINGIFIED", "The body is signed as JavaScript prints it"
+    PREVIOUS_SECRET = "PREVIOUS_SECRET", "Signed with the previous secret"
+    OTHER_CONNECTION = "OTHER_CONNECTION", "Signed with the secret of another connection"
+    SHA256 = "SHA256", "Signed with SHA-256 instead of SHA-1"
+    SHA512 = "SHA512", "Signed with SHA-512 instead of SHA-1"
+    HEX = "HEX", "The signature is written in hex"
+    BASE64URL = "BASE64URL", "The signature is written in base64url"
+    SPELLING = "SPELLING", "Something stands around the signature"
+    SEVERAL = "SEVERAL", "The signature came more than once"
+    VERIFIES_NOW = "VERIFIES_NOW", "Accepted under the settings of now"
+    NO_SIGNATURE = "NO_SIGNATURE", "Came without a signature"
+    NO_MATCH = "NO_MATCH", "Nothing we know matches"
+
+
+ADDRESS_DIFFERENCES = (
+    Mismatch.SCHEME,
+    Mismatch.SLASH,
+    Mismatch.HOST_CASE,
+    Mismatch.PORT,
+    Mismatch.WWW,
+    Mismatch.PUNYCODE,
+    Mismatch.QUERY,
+    Mismatch.QUERY_ORDER,
+    Mismatch.PERCENT_ENCODING,
+    Mismatch.OTHER_ADDRESS,
+)
+UNEXPLAINED = ("", Mismatch.NO_MATCH, Mismatch.NO_SIGNATURE)
+
+
+class Remedy(TextChoices):
+    """What a person may do with one click about a signature that is explained."""
+
+    REGISTER_ADDRESS = "REGISTER_ADDRESS", "Register this address"
+    ACCEPT_FORM = "ACCEPT_FORM", "Accept this form of signature"
+    KEEP_SECRET = "KEEP_SECRET", "Keep the previous secret"
 
 
 MAPPED = {

@@ -13,7 +13,7 @@ from signals_app.core.admin import NumberInput, PasswordInput, Select, Textarea,
 from signals_app.core.forms import LinesField, ModelForm
 from signals_app.projects.models import Project
 from signals_app.webhooks import mapping
-from signals_app.webhooks.constants import MAPPED, KeepOld, ReplayScope
+from signals_app.webhooks.constants import MAPPED, KeepOld, ReplayScope, SignatureForm
 from signals_app.webhooks.exceptions import InvalidConfiguration
 from signals_app.webhooks.models import WebhookSource
 from signals_app.webhooks.services import SecretReport, Selection, paste_secret
@@ -45,6 +45,15 @@ class SourceForm(ModelForm[WebhookSource]):
         widget=NumberInput(),
     )
 
+    signature_form = forms.ChoiceField(
+        label="What is signed",
+        choices=SignatureForm.choices,
+        required=False,
+        help_text="Change it only when this page says that a request would have matched in another form: each of the "
+        "others protects less. The documented one is accepted in any case.",
+        widget=Select(),
+    )
+
     class Meta:
         model = WebhookSource
         fields = ("name",)
@@ -54,6 +63,7 @@ class SourceForm(ModelForm[WebhookSource]):
         if "registered_urls" not in self.fields:
             return  # shown to a person who may only look
         self.initial.setdefault("registered_urls", self.instance.registered_urls)
+        self.initial.setdefault("signature_form", self.instance.signature_form)
         self.initial.setdefault("duplicate_window_seconds", self.instance.duplicate_window_seconds)
         stored = self.instance.identity_mapping if isinstance(self.instance.identity_mapping, dict) else {}
         for name in MAPPED:
@@ -68,6 +78,9 @@ class SourceForm(ModelForm[WebhookSource]):
             return check_urls(self.cleaned_data["registered_urls"])
         except InvalidConfiguration as error:
             raise forms.ValidationError(error.message) from error
+
+    def clean_signature_form(self) -> SignatureForm:
+        return SignatureForm(self.cleaned_data["signature_form"] or SignatureForm.AS_SENT)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

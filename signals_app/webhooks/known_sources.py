@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from signals_app.webhooks.constants import SignatureForm
 from signals_app.webhooks.models import WebhookSource
 
 JUST_READ_SECONDS = 0.05
@@ -35,6 +36,7 @@ class KnownSource:
     id: UUID
     is_paused: bool
     registered_urls: tuple[str, ...]
+    signature_form: SignatureForm
     secrets: tuple[KnownSecret, ...]
     duplicate_window_seconds: int
     read_at: float
@@ -80,6 +82,7 @@ class KnownSources:
             id=source.id,
             is_paused=source.is_paused,
             registered_urls=tuple(source.registered_urls),
+            signature_form=SignatureForm(source.signature_form),
             secrets=tuple(KnownSecret(row.secret, row.expires_at) for row in source.secrets.all()),
             duplicate_window_seconds=source.duplicate_window_seconds,
             read_at=read_at,

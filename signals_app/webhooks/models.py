@@ -12,11 +12,13 @@ from signals_app.webhooks.constants import (
     AlertKind,
     DeliveryVerdict,
     InboxState,
+    Mismatch,
     ProbeOutcome,
     Problem,
     RejectionReason,
     ReplayScope,
     ReplayState,
+    SignatureForm,
 )
 from signals_app.webhooks.validation import validate_identity_mapping, validate_urls
 
@@ -41,12 +43,24 @@ class WebhookSource(PublicIdModel, TimestampedModel):
     duplicate_window_seconds = models.PositiveIntegerField(
         default=600, help_text="The same bytes again within this time count as a repeat. 0: never."
     )
+    signature_form = models.CharField(
+        "what is signed",
+        max_length=11,
+        choices=SignatureForm.choices,
+        default=SignatureForm.AS_SENT,
+        db_default="AS_SENT",
+    )
     is_paused = models.BooleanField("paused", default=False, help_text="Signals are kept and processed when you go on.")
     probed_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When Insightarc (or our own probe) last asked with HEAD."""
 
     class Meta:
         verbose_name = "Insightarc connection"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(signature_form__in=SignatureForm.values), name="webhook_source_form_known"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -167,9 +181,31 @@ class SignatureFailure(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     body = models.BinaryField()
     signature = models.CharField(max_length=200, blank=True)
+    requested_url = models.TextField(blank=True, default="", db_default="")
+    """The address as the request named it, which whoever sent it could choose."""
+    diagnosed_at = models.DateTimeField(null=True, blank=True)
+    """When a worker took it to be diagnosed, which is done once."""
+    diagnosis = models.CharField(max_length=20, choices=Mismatch.choices, blank=True, default="", db_default="")
+    """The first of `differences`, or why there are none; empty until it is known."""
+    differences = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()))
+    """Every `Mismatch` between this request and one that verifies."""
+    signed_url = models.TextField(blank=True, default="", db_default="")
+    """The address that was signed, by proof of the signature."""
+    known_url = models.TextField(blank=True, default="", db_default="")
+    """The address of ours that it was taken for."""
 
     class Meta:
-        indexes = (models.Index(fields=("source", "reason", "-received_at"), name="signature_failure_by_source"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(diagnosis__in=["", *Mismatch.values]), name="signature_failure_diagnosis_known"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("source", "reason", "-received_at"), name="signature_failure_by_source"),
+            models.Index(
+                fields=("source",), name="signature_failure_undiagnosed", condition=models.Q(diagnosed_at__isnull=True)
+            ),
+        )
 
     def __str__(self) -> str:
         return self.get_reason_display()

@@ -12,24 +12,20 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from signals_app.webhooks import nesting
 from signals_app.webhooks.cleaning import Cleaner, Issues, Members, clean_int, clean_string
 from signals_app.webhooks.exceptions import MalformedDelivery
 
 MAX_EVENTS = 200
-MAX_READABLE_DEPTH = 200
-"""A body nested deeper than this is not read at all: the JSON parser recurses, and how far it may is not ours to say."""
 
 SPELLINGS_OF_PERFORMANCE = ("perfomance", "performance")
 DOCUMENTED = frozenset(
     {"drop_proba", "num_events", "num_loops", "num_broken_buttons", "avg_loops", "avg_broken_buttons"}
     | {*SPELLINGS_OF_PERFORMANCE, "relevant_events"}
 )
-
-_BRACKETS_OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def _int_of_any_length(digits: str) -> int:
@@ -112,7 +108,7 @@ def _read(body: bytes, issues: Issues) -> Members:
 
 def _text(body: bytes) -> tuple[str, bool]:
     """Return the text of a body, and whether all of its bytes could be read."""
-    if body.count(b"[") + body.count(b"{") > MAX_READABLE_DEPTH and _depth(body) > MAX_READABLE_DEPTH:
+    if nesting.is_too_deep(body):
         raise MalformedDelivery("The body is nested too deeply to be read.")
     try:
         return body.decode("utf-8-sig"), True
@@ -128,17 +124,6 @@ def _decoded(text: str, decoder: json.JSONDecoder) -> Any:
         raise MalformedDelivery(f"The body is not JSON: {problem} at character {error.pos + 1}.") from error
     except RecursionError as error:  # MAX_READABLE_DEPTH should prevent it, but the caller's own stack counts too
         raise MalformedDelivery("The body is nested too deeply to be read.") from error
-
-
-def _depth(body: bytes) -> int:
-    depth = deepest = 0
-    for token in _BRACKETS_OUTSIDE_STRINGS.finditer(body):
-        if token[0] in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token[0] in b"]}":
-            depth -= 1
-    return deepest
 
 
 def _number(members: Members, name: str, issues: Issues, *, highest: float = math.inf) -> float | None:

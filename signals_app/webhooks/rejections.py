@@ -8,26 +8,34 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from signals_app.core.clock import Now
 from signals_app.webhooks import inbox
 from signals_app.webhooks.constants import (
+    EXPLAINED_KEPT,
+    FAILURES_KEPT,
     MAX_PUT_ASIDE_BYTES,
     PUT_ASIDE_SECONDS,
     UNCHECKED_KEPT,
+    UNEXPLAINED,
     RejectionReason,
 )
 from signals_app.webhooks.models import SignatureFailure, WebhookSource
 
 MAX_SIGNATURE_LENGTH = 200
+MAX_REQUESTED_LENGTH = 2_000
 WRITES_A_SECOND = 20
 """Of one source, in one process. A flood of forgeries must not take the database from the requests that verify."""
+UNCHECKED_WRITES_A_SECOND = 100
+"""Twice what is kept: more would only be written to be overwritten in the same second."""
 
 
 class FloodGate:
     """Lets so many writes a second through and counts the rest in memory, to be written with the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, writes_a_second: int = WRITES_A_SECOND) -> None:
+        self.writes_a_second = writes_a_second
         self._lock = threading.Lock()
         self._of_source: dict[UUID, tuple[int, int, int]] = {}
         """Source -> (second, writes in it, not yet written)."""
@@ -38,30 +46,37 @@ class FloodGate:
             second, writes, unwritten = self._of_source.get(source_id, (0, 0, 0))
             if second != int(clock):
                 second, writes = int(clock), 0
-            is_open = writes < WRITES_A_SECOND
+            is_open = writes < self.writes_a_second
             self._of_source[source_id] = (second, writes + is_open, 0 if is_open else unwritten + 1)
             return unwritten + 1 if is_open else 0
 
 
 _gate = FloodGate()
+_unchecked_gate = FloodGate(UNCHECKED_WRITES_A_SECOND)
 
 
-def keep_unchecked(source_id: UUID, body: bytes, signature: str) -> None:
+def keep_unchecked(source_id: UUID, body: bytes, signature: str, requested_url: str = "") -> None:
     """
     Keep a request that came before its source has a secret, and of those the newest 50.
 
     Pasting the secret then checks them, so that a person sees at once whether it is the right one.
     """
+    if not _unchecked_gate.pass_one(source_id, clock=time.monotonic()):
+        return
     with transaction.atomic():
-        _store(source_id, RejectionReason.NO_SECRET, body, signature)
-        kept = SignatureFailure.objects.filter(source=source_id, reason=RejectionReason.NO_SECRET)
-        newest = kept.order_by("-received_at", "-pk").values_list("pk", flat=True)
-        if old := list(newest[UNCHECKED_KEPT:]):
-            SignatureFailure.objects.filter(pk__in=old).delete()
+        _store(source_id, RejectionReason.NO_SECRET, body, signature, requested_url)
+        _forget_all_but(
+            UNCHECKED_KEPT, SignatureFailure.objects.filter(source=source_id, reason=RejectionReason.NO_SECRET)
+        )
 
 
-def note_bad_signature(source_id: UUID, body: bytes, signature: str) -> None:
-    """Count a request whose signature does not match, and put one aside every 10 seconds for diagnosis."""
+def note_bad_signature(source_id: UUID, body: bytes, signature: str, requested_url: str = "") -> None:
+    """
+    Count a request whose signature does not match, and put one aside every 10 seconds for diagnosis.
+
+    Of those put aside the newest 150 stay, and beside them the newest 50 whose signature could be explained, which
+    only somebody with the secret can make: forgeries neither fill the disk nor push out what a person has to see.
+    """
     rejected = _gate.pass_one(source_id, clock=time.monotonic())
     if not rejected:
         return
@@ -73,11 +88,27 @@ def note_bad_signature(source_id: UUID, body: bytes, signature: str) -> None:
             len(body) <= MAX_PUT_ASIDE_BYTES
             and not put_aside.filter(received_at__gt=as_of - timedelta(seconds=PUT_ASIDE_SECONDS)).exists()
         ):
-            _store(source_id, RejectionReason.BAD_SIGNATURE, body, signature)
+            _store(source_id, RejectionReason.BAD_SIGNATURE, body, signature, requested_url)
+            _forget_all_but(FAILURES_KEPT, put_aside.filter(diagnosis__in=UNEXPLAINED))
+            _forget_all_but(EXPLAINED_KEPT, put_aside.exclude(diagnosis__in=UNEXPLAINED))
 
 
-def _store(source_id: UUID, reason: RejectionReason, body: bytes, signature: str) -> None:
-    readable = signature.encode("ascii", "backslashreplace").decode("ascii").replace("\x00", "")
+def _store(source_id: UUID, reason: RejectionReason, body: bytes, signature: str, requested_url: str) -> None:
     SignatureFailure.objects.create(
-        source_id=source_id, reason=reason, body=body, signature=readable[:MAX_SIGNATURE_LENGTH]
+        source_id=source_id,
+        reason=reason,
+        body=body,
+        signature=_readable(signature)[:MAX_SIGNATURE_LENGTH],
+        # An address that is cut would be another address.
+        requested_url=_readable(requested_url) if len(requested_url) <= MAX_REQUESTED_LENGTH else "",
     )
+
+
+def _readable(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode("ascii").replace("\x00", "")
+
+
+def _forget_all_but(count: int, failures: QuerySet[SignatureFailure]) -> None:
+    newest = failures.order_by("-received_at", "-pk").values_list("pk", flat=True)
+    if old := list(newest[count:]):
+        SignatureFailure.objects.filter(pk__in=old).delete()

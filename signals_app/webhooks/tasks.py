@@ -80,3 +80,10 @@ def watch_connections(**_: object) -> None:
 def probe_addresses(**_: object) -> int:
     """Ask the registered addresses whose turn it is."""
     return services.probe_due(now=timezone.now())
+
+
+@shared_task
+def diagnose_failures(**_: object) -> None:
+    """Find out why requests did not verify, a bounded number at a time, and forget what is older than 14 days."""
+    services.diagnose_failures(now=timezone.now())
+    services.forget_failures(now=timezone.now())

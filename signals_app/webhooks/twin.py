@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from signals_app.core import http
 from signals_app.core.exceptions import TransientError
 from signals_app.webhooks import signature, simulation
+from signals_app.webhooks.constants import SignatureForm
 from signals_app.webhooks.javascript import stringify
 
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
@@ -26,10 +28,19 @@ class ProbeRefused(Exception):
 
 
 class Twin:
-    """Sends to `post_to` what is signed for `url`, and counts the answers."""
+    """Sends to `post_to` what is signed for `url`, in a form, and counts the answers."""
 
-    def __init__(self, *, url: str, secret: str, post_to: str, api_key: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        secret: str,
+        post_to: str,
+        api_key: str = "",
+        signature_form: SignatureForm = SignatureForm.AS_SENT,
+    ) -> None:
         self.url, self.secret, self.post_to, self.api_key = url, secret, post_to, api_key
+        self.signature_form = signature_form
         self.answers: Counter[str] = Counter()
         self.counts: Counter[str] = Counter(signals=0, orders=0, consents=0)
         self._told: set[int] = set()
@@ -51,14 +62,19 @@ class Twin:
             if self.api_key and event.shopper.has_consented and event.shopper.number not in self._told:
                 self._told.add(event.shopper.number)
                 self._report("consent", consent(event.shopper))
-            body = stringify(event.body).encode()
+            body = self._print(event.body)
             headers = {
-                signature.HEADER: signature.sign(self.secret, body, self.url),
+                signature.HEADER: signature.sign(self.secret, body, self.url, self.signature_form),
                 "Content-Type": "application/json",
             }
             self._post("signals", self.post_to, body, headers)
         elif self.api_key:
             self._report("orders", order(event))
+
+    def _print(self, body: dict[str, Any]) -> bytes:
+        if self.signature_form == SignatureForm.STRINGIFIED:
+            return json.dumps(body, ensure_ascii=False).encode()  # with spaces, as something on the way may print it
+        return stringify(body).encode()
 
     def _report(self, resource: str, facts: dict[str, Any]) -> None:
         parts = urlsplit(self.post_to)

@@ -9,7 +9,7 @@ What a webhook is answered: the first of these that applies.
 | over 256 KiB | 413 | nothing |
 | a content encoding | 415 | nothing |
 | source without a secret yet | 401, constant | the newest 50 bodies |
-| signature missing or wrong, or several | 401, constant | a count, one body in 10 s |
+| signature missing or wrong, or several | 401, constant | a count, one body in 10 s, 200 at most |
 | not committed | 503 with Retry-After | perhaps |
 | signed, not a JSON object | 400 with `code`, `detail`, `id` | the bytes, quarantined |
 | the same bytes inside the window | 200 `duplicate` | a count on the first |
@@ -120,27 +120,28 @@ class ReceiveWebhook(APIView):
             return _answer(413, "too_large", f"At most {MAX_BODY_BYTES} bytes are accepted.")
         if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"", "identity"}:
             return _answer(415, "unsupported_encoding", "Send the body without a Content-Encoding.")
-        if not self._is_signed(body, request.META.get("HTTP_X_INSIGHTARC_SIGNATURE", "")):
+        if not self._is_signed(body, request):
             return _not_verified()
         return self._accept(body, request.META.get("CONTENT_TYPE", ""))
 
-    def _is_signed(self, body: bytes, given: str) -> bool:
+    def _is_signed(self, body: bytes, request: Request) -> bool:
+        given = request.META.get("HTTP_X_INSIGHTARC_SIGNATURE", "")
         if self._verifies(body, given):
             return True
         self.source = known_sources.read_again(self.source)
         if self._verifies(body, given):
             return True
+        note = rejections.note_bad_signature if self.source.secrets else rejections.keep_unchecked
         try:
-            if self.source.secrets:
-                rejections.note_bad_signature(self.source.id, body, given)
-            else:
-                rejections.keep_unchecked(self.source.id, body, given)
+            note(self.source.id, body, given, _requested_url(request._request))
         except DatabaseFailure:
             logger.warning("A request that did not verify could not be counted.", exc_info=True)
         return False
 
     def _verifies(self, body: bytes, given: str) -> bool:
-        return signature.verifies(self.source.valid_secrets(timezone.now()), body, self.source.registered_urls, given)
+        source = self.source
+        secrets = source.valid_secrets(timezone.now())
+        return signature.verifies(secrets, body, source.registered_urls, given, source.signature_form)
 
     def _accept(self, body: bytes, content_type: str) -> Response:
         verdict, error = DeliveryVerdict.PARKED if self.source.is_paused else DeliveryVerdict.ACCEPTED, ""
@@ -177,6 +178,11 @@ def _find_source(source_id: str) -> KnownSource:
     if source_id.lower() != str(key):
         raise WebhookSource.DoesNotExist
     return known_sources.find(key)
+
+
+def _requested_url(request: HttpRequest) -> str:
+    """Return the address as the request names it: a hint for diagnosis, never what is verified."""
+    return f"{request.scheme}://{request.META.get('HTTP_HOST', '')}{request.get_full_path()}"
 
 
 def _read_body(request: HttpRequest) -> bytes:

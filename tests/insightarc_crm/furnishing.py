@@ -32,6 +32,7 @@ from signals_app.webhooks.models import (
     HourlyCount,
     InboxItem,
     ReplayRun,
+    SignatureFailure,
     WebhookDelivery,
     WebhookSecret,
     WebhookSource,
@@ -140,6 +141,18 @@ def _insightarc(project: Project, tag: str, rows: dict[str, Any]) -> None:
     )
     WebhookSecret.objects.create(source=source, secret=f"{tag}-very-secret")
     HourlyCount.objects.create(source=source, hour=now, outcome="BAD_SIGNATURE", count=3)
+    SignatureFailure.objects.create(
+        source=source,
+        reason="BAD_SIGNATURE",
+        body=HOSTILE.encode(),
+        signature=HOSTILE,
+        requested_url=HOSTILE,
+        diagnosed_at=now,
+        diagnosis="SLASH",
+        differences=["SLASH", "LOW_BYTE"],
+        signed_url=f"https://crm.example.com/{HOSTILE}",
+        known_url=HOSTILE,
+    )
     good = json.dumps({"drop_proba": 0.9, "relevant_events": EVENTS, tag: HOSTILE}).encode()
     rows["webhooks.WebhookDelivery"] = delivery = _delivery(source, good, "ACCEPTED")
     broken = _delivery(source, b"\xff\x00<script>alert(1)</script>" + tag.encode(), "MALFORMED")

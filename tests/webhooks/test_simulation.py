@@ -4,13 +4,17 @@ import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from signals_app.webhooks import signature, simulation
+from signals_app.webhooks import services, signature, simulation
+from signals_app.webhooks.constants import SignatureForm
 from signals_app.webhooks.javascript import stringify
+from signals_app.webhooks.models import WebhookSource
 from signals_app.webhooks.payload import parse
 from signals_app.webhooks.simulation import Posting, Purchase, Scenario
+from signals_app.webhooks.twin import Twin
 
 SHOP = simulation.default_shop("https://shop.example")
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -103,3 +107,23 @@ def test_a_receiver_written_after_the_documentation_accepts_every_scenario() -> 
     )  # fmt: skip
 
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("form", SignatureForm)
+def test_the_twin_signs_in_each_form_and_is_accepted_where_that_form_is(
+    live_server: Any, source: WebhookSource, form: SignatureForm
+) -> None:
+    post_to = live_server.url + services.webhook_path(source.id)
+    twin = Twin(url=source.registered_urls[0], secret="whsec_test", post_to=post_to, signature_form=form)
+    person = simulation.shopper(1, seed=1, shop=SHOP)
+    first, second = (
+        Posting(START, person, {"num_events": number, "relevant_events": [{"name": "Größe – gewählt"}]})
+        for number in (1, 2)
+    )
+
+    twin.send(first)
+    services.configure_source(source=source, signature_form=form)
+    twin.send(second)
+
+    assert twin.answers == ({"200": 2} if form == SignatureForm.AS_SENT else {"401": 1, "200": 1})

@@ -15,12 +15,19 @@ from django.utils import timezone
 from signals_app.core.admin import ProjectScopedAdmin, display, note_form_errors
 from signals_app.core.display import ago, badge, lines
 from signals_app.webhooks import connection, services
-from signals_app.webhooks.constants import MAPPED
+from signals_app.webhooks.constants import MAPPED, Remedy
+from signals_app.webhooks.exceptions import InvalidConfiguration
 from signals_app.webhooks.forms import SecretForm, SourceForm
 from signals_app.webhooks.models import WebhookSource
+from signals_app.webhooks.signature_report import signature_report
 from signals_app.webhooks.wakeup import wake_workers
 
 COVERAGE_DAYS = 7
+MENDED = {
+    Remedy.REGISTER_ADDRESS: "The address is registered beside the others: what is signed for it is accepted from now on.",
+    Remedy.ACCEPT_FORM: "This form of signature is accepted from now on, beside the documented one.",
+    Remedy.KEEP_SECRET: "The previous secret is valid again for 14 days. Let Insightarc use the new one until then.",
+}
 
 
 @admin.register(WebhookSource)
@@ -37,7 +44,7 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
         may_edit = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         if not may_edit:
             return ((None, {"fields": ("name", "address")}),)
-        settings = ("Settings", {"fields": ("name", "registered_urls", "duplicate_window_seconds")})
+        settings = ("Settings", {"fields": ("name", "registered_urls", "signature_form", "duplicate_window_seconds")})
         identity = [
             row for name in MAPPED for row in (f"{name}_paths", (f"{name}_jmespath", f"{name}_query_parameter"))
         ]
@@ -68,7 +75,10 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             urls=urls or [services.public_url(obj)],
             identity_mapping=form.identity_mapping,
             duplicate_window_seconds=form.cleaned_data["duplicate_window_seconds"],
+            signature_form=form.cleaned_data["signature_form"],
         )
+        if change:
+            self._note_accepted(request, services.check_unchecked(source=obj, now=timezone.now()))
 
     @display(description="State")
     def state(self, obj: WebhookSource) -> str:
@@ -99,6 +109,11 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
                 name="webhooks_webhooksource_keep_secret",
             ),
             path("<uuid:pk>/probe/", wrap(self.probe), name="webhooks_webhooksource_probe"),
+            path(
+                "<uuid:pk>/failures/<int:failure>/<str:remedy>/",
+                wrap(self.mend),
+                name="webhooks_webhooksource_mend",
+            ),
             path("<uuid:pk>/pause/", wrap(self.pause), name="webhooks_webhooksource_pause"),
         ]
         return own + super().get_urls()
@@ -129,6 +144,8 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             "coverage_labels": MAPPED,
             "identity_request": services.identity_request(source),
             "latest": connection.latest_deliveries(source),
+            "signatures": signature_report(source, now=now),
+            "may_mend": self.may(request, "webhooks.paste_secret"),
             "rejections": connection.rejections(source, now=now),
             "backlog": connection.backlog(source),
             "may_paste": self.may(request, "webhooks.paste_secret"),
@@ -191,6 +208,25 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
         services.keep_secret(source=source, secret_id=secret)
         messages.success(request, "The secret stays valid until you remove it.")
         return HttpResponseRedirect(_page(source))
+
+    def mend(self, request: HttpRequest, pk: uuid.UUID, failure: int, remedy: str) -> HttpResponse:
+        source = self._post_only(request, pk, "webhooks.paste_secret")
+        if remedy not in Remedy.values:
+            raise Http404("There is no such remedy.")
+        try:
+            report = services.mend(source=source, failure_id=failure, remedy=Remedy(remedy), now=timezone.now())
+        except (services.NothingToMend, InvalidConfiguration) as error:
+            messages.error(request, getattr(error, "message", str(error)))
+        else:
+            messages.success(request, MENDED[Remedy(remedy)])
+            self._note_accepted(request, report)
+        return HttpResponseRedirect(_page(source))
+
+    def _note_accepted(self, request: HttpRequest, report: services.SecretReport) -> None:
+        if report.verified:
+            wake_workers()
+            count = f"{report.verified:,} of the {report.checked:,} requests put aside verify now"
+            messages.success(request, f"{count} and were accepted: nothing of them is lost.")
 
     def probe(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         source = self._post_only(request, pk, "webhooks.probe")

@@ -3,6 +3,7 @@
 from signals_app.webhooks.services.alerts import mail_alerts, open_alerts
 from signals_app.webhooks.services.arrivals import count_arrivals
 from signals_app.webhooks.services.coverage import CoverageDay, CoverageReport, coverage, identity_request
+from signals_app.webhooks.services.diagnosing import NothingToMend, diagnose_failures, forget_failures, mend
 from signals_app.webhooks.services.probing import ProbeReport, probe, probe_due
 from signals_app.webhooks.services.replay_runs import (
     COUNTED_TO,
@@ -41,6 +42,7 @@ __all__ = [
     "COUNTED_TO",
     "CoverageDay",
     "CoverageReport",
+    "NothingToMend",
     "ProbeReport",
     "Progress",
     "SecretReport",
@@ -53,11 +55,14 @@ __all__ = [
     "count_selected",
     "coverage",
     "create_source",
+    "diagnose_failures",
     "forget_expired_secrets",
+    "forget_failures",
     "identity_request",
     "in_slices",
     "keep_secret",
     "mail_alerts",
+    "mend",
     "oldest_waiting",
     "open_alerts",
     "paste_secret",

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from signals_app.projects.models import Project
 from signals_app.webhooks import inbox, mapping, payload, signature
-from signals_app.webhooks.constants import DeliveryVerdict, RejectionReason
+from signals_app.webhooks.constants import DeliveryVerdict, Mismatch, SignatureForm
 from signals_app.webhooks.exceptions import MalformedDelivery
 from signals_app.webhooks.models import SignatureFailure, WebhookSecret, WebhookSource
 from signals_app.webhooks.services.replaying import release_parked
@@ -67,6 +67,7 @@ def configure_source(
     urls: Sequence[str] | None = None,
     identity_mapping: dict[str, Any] | None = None,
     duplicate_window_seconds: int | None = None,
+    signature_form: SignatureForm | None = None,
 ) -> WebhookSource:
     """
     Change what is given of a connection; what is None stays.
@@ -84,6 +85,9 @@ def configure_source(
     if duplicate_window_seconds is not None:
         source.duplicate_window_seconds = duplicate_window_seconds
         changed.append("duplicate_window_seconds")
+    if signature_form is not None:
+        source.signature_form = signature_form
+        changed.append("signature_form")
     source.save(update_fields=changed)
     return source
 
@@ -99,11 +103,11 @@ def paste_secret(
     """
     Make `secret` valid for a source, beside those that are, and check what came before it.
 
-    A source without a secret refuses every request but keeps the newest 50. Those that verify under this secret
-    are the shop's own signals, which came early: they are accepted with the time at which they came, and
-    processed like any other. The rest stays, in case the secret was the wrong one. Pasting a secret again adds
-    nothing, but changes when it expires, and checks again. With `others_expire_at` the others are valid until then
-    and no longer, so that what is still signed with them is taken while Insightarc changes over.
+    A source without a secret refuses every request but keeps the newest 50, and samples of what it refuses later.
+    Those that verify under this secret are the shop's own signals, which came early: they are accepted with the time
+    at which they came, and processed like any other. The rest stays, in case the secret was the wrong one. Pasting a
+    secret again adds nothing, but changes when it expires, and checks again. With `others_expire_at` the others are
+    valid until then and no longer, so that what is still signed with them is taken while Insightarc changes over.
 
     :raises InvalidConfiguration: if the secret is empty.
     """
@@ -119,7 +123,10 @@ def paste_secret(
         if others_expire_at is not None:
             others = WebhookSecret.objects.filter(source=source).exclude(pk=known.pk)
             others.filter(Q(expires_at=None) | Q(expires_at__gt=others_expire_at)).update(expires_at=others_expire_at)
-    return check_unchecked(source=source, now=now)
+    report = check_unchecked(source=source, now=now)
+    # What nothing explained may be explained by this secret.
+    SignatureFailure.objects.filter(source=source, diagnosis=Mismatch.NO_MATCH).update(diagnosis="", diagnosed_at=None)
+    return report
 
 
 def keep_secret(*, source: WebhookSource, secret_id: int) -> None:
@@ -138,13 +145,17 @@ def forget_expired_secrets(*, now: datetime) -> int:
 
 
 def check_unchecked(*, source: WebhookSource, now: datetime) -> SecretReport:
-    """Check the requests that came before a secret against the secrets and addresses of now; accept what verifies."""
+    """
+    Check what was put aside against the secrets, addresses and form of now, and accept what verifies.
+
+    That is: what came before there was a secret, and the samples of what was refused since then.
+    """
     secrets = [row.secret for row in source.secrets.valid(now=now)]
-    unchecked = SignatureFailure.objects.filter(source=source, reason=RejectionReason.NO_SECRET)
+    urls, form = source.registered_urls, SignatureForm(source.signature_form)
     verified = 0
-    rows = list(unchecked.order_by("received_at", "pk"))
+    rows = list(SignatureFailure.objects.filter(source=source).order_by("received_at", "pk"))
     for row in rows:
-        if signature.verifies(secrets, bytes(row.body), source.registered_urls, row.signature):
+        if signature.verifies(secrets, bytes(row.body), urls, row.signature, form):
             verified += 1
             _accept(source, row)
     return SecretReport(checked=len(rows), verified=verified)

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from signals_app.core.exceptions import PermanentError, TransientError
 from signals_app.webhooks import simulation
+from signals_app.webhooks.constants import SignatureForm
 from signals_app.webhooks.twin import ProbeRefused, Twin, live_events, paced
 
 
@@ -29,6 +30,12 @@ class Command(BaseCommand):
         parser.add_argument("--shoppers", type=int, default=200, help="different shoppers (default: %(default)s)")
         parser.add_argument("--seed", type=int, help="the same seed, the same shoppers and visits")
         parser.add_argument("--scenario", choices=[scenario.value for scenario in simulation.Scenario])
+        parser.add_argument(
+            "--signature-form",
+            choices=[form.value.lower() for form in SignatureForm],
+            default=SignatureForm.AS_SENT.value.lower(),
+            help="what of a body is signed (default: %(default)s)",
+        )
         parser.add_argument("--shop-url", default="https://nordlicht.example", help="the shop whose pages are seen")
         parser.add_argument("--api-key", default="", help="also play the shop: report sign-ups and orders to the API")
 
@@ -40,6 +47,7 @@ class Command(BaseCommand):
             secret=options["secret"],
             post_to=options["post_to"] or options["url"],
             api_key=options["api_key"],
+            signature_form=SignatureForm(options["signature_form"].upper()),
         )
         try:
             twin.probe()
