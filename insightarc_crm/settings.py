@@ -211,6 +211,11 @@ FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[]) or [_gener
 OUTGOING_PORTS = env.list("OUTGOING_PORTS", cast=int, default=[80, 443])  # on public addresses
 OUTGOING_ALLOW_PRIVATE = [ipaddress.ip_network(network) for network in env.list("OUTGOING_ALLOW_PRIVATE", default=[])]
 
+# Who may read /metrics: networks, or whoever sends the token as a bearer token. Everybody else finds nothing there.
+METRICS_ALLOW = [ipaddress.ip_network(network) for network in env.list("METRICS_ALLOW", default=["127.0.0.0/8", "::1"])]
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_DIR = DATA_DIR / "metrics"
+
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "insightarc_crm.roles.RoleBackend",
@@ -240,7 +245,8 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # see above
     "security.W019",  # X_FRAME_OPTIONS: the admin shows mails in frames of its own
 ]
-if env.bool("BEHIND_TLS_PROXY", default=False):
+BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
+if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     AXES_CLIENT_IP_CALLABLE = "insightarc_crm.security.address_behind_proxy"
 X_FRAME_OPTIONS = "DENY"
