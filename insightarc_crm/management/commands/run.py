@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from insightarc_crm import processes
+from insightarc_crm import logs, processes
 from insightarc_crm.health import unapplied_migrations
 from insightarc_crm.supervisor import Service, Supervisor
 
@@ -34,7 +34,8 @@ class Command(BaseCommand):
         connections.close_all()
         if any(service.name == "web" for service in services):
             self.stdout.write(f"Listening on http://{options['host']}:{options['port']} (Ctrl-C ends everything)")
-        Supervisor(services, directory=settings.BASE_DIR).run()
+        present = logs.present_json_line if settings.LOG_FORMAT == "json" else None
+        Supervisor(services, directory=settings.BASE_DIR, present=present).run()
 
 
 def chosen_services(
