@@ -26,8 +26,12 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what is known about people
 
 
+GENERATED_SECRETS: set[str] = set()
+
+
 def _generated_secret(name: str) -> str:
     """Return the secret kept in `DATA_DIR/name`, made on first use so that no default stands in the code."""
+    GENERATED_SECRETS.add(name)
     path = DATA_DIR / name
     if not path.is_file():
         fresh = DATA_DIR / f".{name}.{secrets.token_hex(8)}"
@@ -170,6 +174,14 @@ CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A wake-up that cannot be published within a moment is dropped: the sweeper finds its row.
 CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+# The queue's name, for brokers that other programs use too.
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="insightarc_crm")
+# On RabbitMQ: a plain queue that outlives a restart, messages that need not; what they tell stands in the database.
+CELERY_TASK_DEFAULT_DELIVERY_MODE = "transient"
+# No heartbeats: a web process answers none between two signals, and RabbitMQ would hang up on it unseen, so that its
+# next wake-up goes nowhere. TCP's own keep-alive notices a broker that is gone.
+CELERY_BROKER_HEARTBEAT = 0
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = SCHEDULE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -186,6 +198,8 @@ else:
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
         }
+    elif CELERY_BROKER_URL.startswith("amqp"):
+        CELERY_BROKER_TRANSPORT_OPTIONS = {"write_timeout": 5}  # a broker that stands still and reads nothing more
 
 # --- E-mail ---------------------------------------------------------------------------------------------------------
 
