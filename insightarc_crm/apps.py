@@ -8,6 +8,9 @@ class InsightarcCrmConfig(AppConfig):
     verbose_name = "insightarc_crm"
     default = True
 
+    def ready(self) -> None:
+        from insightarc_crm import checks  # noqa: F401 - registers them
+
 
 class CrmAdminConfig(admin_apps.AdminConfig):
     """Django's admin with our site as the default one, so that every room registers with it."""

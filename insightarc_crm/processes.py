@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
+from insightarc_crm import process_metrics
 from insightarc_crm.supervisor import Service
 
 
@@ -28,6 +29,7 @@ def web(*, host: str, port: int) -> Service:
             *("--http1-header-read-timeout", "10000", "--respawn-failed-workers", "--workers-kill-timeout", "10"),
             *("--log-level", "error"),  # its warning that threads outnumber the processors is meant for busy threads
         ],
+        _measured(),
     )
 
 
@@ -38,7 +40,7 @@ def worker() -> Service:
     # Running as root is worth a warning to people who accept pickled messages; here JSON alone is.
     unwarned = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
     command = [*_celery(), "worker", "--hostname", name, "--loglevel", settings.LOG_LEVEL, *quiet]
-    return Service("worker", command, unwarned)
+    return Service("worker", command, unwarned | _measured())
 
 
 def beat() -> Service:
@@ -67,6 +69,11 @@ def is_port_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _measured() -> dict[str, str]:
+    """Return what makes a process share its metrics with the others of this host."""
+    return {process_metrics.VARIABLE: str(settings.METRICS_DIR)}
 
 
 def _celery() -> list[str]:

@@ -26,8 +26,12 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what is known about people
 
 
+GENERATED_SECRETS: set[str] = set()
+
+
 def _generated_secret(name: str) -> str:
     """Return the secret kept in `DATA_DIR/name`, made on first use so that no default stands in the code."""
+    GENERATED_SECRETS.add(name)
     path = DATA_DIR / name
     if not path.is_file():
         fresh = DATA_DIR / f".{name}.{secrets.token_hex(8)}"
@@ -181,6 +185,11 @@ CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A wake-up that cannot be published within a moment is dropped: the sweeper finds its row.
 CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+# The queue's name, for brokers that other programs use too.
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="insightarc_crm")
+# On RabbitMQ: a plain queue that outlives a restart, messages that need not; what they tell stands in the database.
+CELERY_TASK_DEFAULT_DELIVERY_MODE = "transient"
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = SCHEDULE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -197,6 +206,8 @@ else:
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
         }
+    elif CELERY_BROKER_URL.startswith("amqp"):
+        CELERY_BROKER_TRANSPORT_OPTIONS = {"write_timeout": 5}  # a broker that stands still and reads nothing more
 
 # --- How long things are kept ---------------------------------------------------------------------------------------
 
@@ -232,6 +243,11 @@ OUTGOING_CA_FILE = env.str("OUTGOING_CA_FILE", default="")  # trusted instead of
 OUTGOING_PORTS = env.list("OUTGOING_PORTS", cast=int, default=[80, 443])  # on public addresses
 OUTGOING_ALLOW_PRIVATE = [ipaddress.ip_network(network) for network in env.list("OUTGOING_ALLOW_PRIVATE", default=[])]
 
+# Who may read /metrics: networks, or whoever sends the token as a bearer token. Everybody else finds nothing there.
+METRICS_ALLOW = [ipaddress.ip_network(network) for network in env.list("METRICS_ALLOW", default=["127.0.0.0/8", "::1"])]
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_DIR = DATA_DIR / "metrics"
+
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "insightarc_crm.roles.RoleBackend",
@@ -261,7 +277,8 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # see above
     "security.W019",  # X_FRAME_OPTIONS: the admin shows mails in frames of its own
 ]
-if env.bool("BEHIND_TLS_PROXY", default=False):
+BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
+if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     AXES_CLIENT_IP_CALLABLE = "insightarc_crm.security.address_behind_proxy"
 X_FRAME_OPTIONS = "DENY"
@@ -368,11 +385,17 @@ WHITENOISE_USE_FINDERS = True  # no collectstatic needed for the embedded defaul
 MEDIA_ROOT = DATA_DIR / "media"
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in {"json", "line"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT must be json or line, got {LOG_FORMAT!r}")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "insightarc_crm.logs.LineFormatter"},
+        "json": {"()": "insightarc_crm.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.request": {"level": "ERROR"},

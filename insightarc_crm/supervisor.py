@@ -119,14 +119,19 @@ class Child:
 
 class Supervisor:
     """
-    Start the services, print their lines with their names in front, start again what ends, and end all at once.
+    Start the services, print their lines, start again what ends, and end all at once.
+
+    A line is printed with the name of its service in front, or as `present` returns it.
 
     The first SIGINT or SIGTERM asks the children to finish what they are doing, for `GRACE_SECONDS` at most; a second
     one ends them at once. If this process itself is killed, the kernel tells the children (see `bound_process`).
     """
 
-    def __init__(self, services: Sequence[Service], *, directory: Path) -> None:
+    def __init__(
+        self, services: Sequence[Service], *, directory: Path, present: Callable[[str, str], str] | None = None
+    ) -> None:
         self.directory = directory
+        self._present = present or self._with_name
         self._children = [Child(service, self) for service in services]
         self._width = max(len(service.name) for service in services)
         self._stop_requests = 0
@@ -147,8 +152,11 @@ class Supervisor:
 
     def say(self, name: str, line: str) -> None:
         with self._print_lock:
-            sys.stdout.write(f"{name:<{self._width}} | {line}\n")
+            sys.stdout.write(self._present(name, line) + "\n")
             sys.stdout.flush()
+
+    def _with_name(self, name: str, line: str) -> str:
+        return f"{name:<{self._width}} | {line}"
 
     def _stop(self) -> None:
         for child in self._children:

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from signals_app.remarketing import tasks as remarketing_tasks
-from signals_app.webhooks import pipeline, services, wakeup
+from signals_app.webhooks import measures, pipeline, services, wakeup
 
 SECONDS_AT_A_TIME = 20
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -39,7 +39,10 @@ def _drain() -> None:
     services.release_parked(now=timezone.now())
     stop_at, next_due_at = time.monotonic() + SECONDS_AT_A_TIME, None
     while time.monotonic() < stop_at:
+        began = time.perf_counter()
         report = pipeline.process_batch(now=timezone.now())
+        outcomes = {"processed": report.processed, "needs_fixing": report.quarantined, "failed": report.failed}
+        measures.note_batch(time.perf_counter() - began, claimed=report.claimed, outcomes=outcomes)
         next_due_at = min(filter(None, (next_due_at, report.next_due_at)), default=None)
         if not report.claimed:
             break

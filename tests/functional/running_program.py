@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import kombu
 import psycopg
 
 from signals_app.webhooks.signature import sign
@@ -49,11 +50,11 @@ class Program:
         assert done.returncode == 0, f"{arguments[0]} failed:\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         self.log_seen = len(self.log())
         with (self.folder / "run.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "run", "--port", str(self.port)],
+                [sys.executable, "manage.py", "run", "--port", str(self.port), *options],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -129,19 +130,21 @@ class Program:
 
 
 @contextmanager
-def program(folder: Path) -> Iterator[Program]:
+def program(folder: Path, **settings: str) -> Iterator[Program]:
     """Yield a program with a fresh database, the example automations set up to send at once, and nothing running yet."""
     port = free_port()
-    with fresh_database() as database:
+    with fresh_database() as database, own_queue() as queue:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "PYTEST", "COV"))
         } | {
             **database,
+            **queue,
             "DATA_DIR": str(folder / "data"),
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
             "LEASE_SECONDS": "5",
             "WORKER_CONCURRENCY": "2",
             "PYTHONWARNINGS": "default",
+            **settings,
         }
         made = Program(folder, port, environment)
         made.manage("migrate", "--verbosity", "0")
@@ -171,6 +174,17 @@ def fresh_database() -> Iterator[dict[str, str]]:
             yield {"DATABASE_URL": urlunsplit(parts._replace(path=f"/{name}"))}
         finally:
             server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def own_queue() -> Iterator[dict[str, str]]:
+    """Yield what names a queue of its own, since programs that share a broker's would take each other's wake-ups."""
+    name = f"functional_{uuid.uuid4().hex[:12]}"
+    yield {"CELERY_QUEUE": name}
+    broker = os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL")
+    if broker:
+        with kombu.Connection(broker) as connection:
+            connection.default_channel.queue_delete(name)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:

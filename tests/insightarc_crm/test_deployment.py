@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,7 +82,21 @@ class TestComposeFile:
             assert not any(use.startswith(":-") for use in uses), name
 
     def test_opens_no_port_but_the_proxys(self):
-        assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+        opened = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+
+        assert all(port.startswith("127.0.0.1:") for port in opened.pop("mail"))
+        assert list(opened) == ["proxy"]
+
+    def test_starts_what_is_not_needed_only_when_asked(self):
+        assert {name for name, service in SERVICES.items() if "profiles" in service} == {"mail", "rabbitmq"}
+        for name, service in SERVICES.items():
+            if "profiles" not in service:
+                assert not set(service.get("depends_on", {})) & {"mail", "rabbitmq"}, name
+
+    def test_looks_after_the_health_of_everything_that_stays(self):
+        checked = {name for name, service in SERVICES.items() if "test" in service.get("healthcheck", {})}
+
+        assert checked == set(SERVICES) - {"migrate", "proxy"}
 
     def test_keeps_database_and_broker_off_the_outside(self):
         assert COMPOSE["networks"]["inside"]["internal"] is True
@@ -103,3 +121,51 @@ class TestImage:
 
         assert copied == let_through
         assert all((ROOT / path).exists() for path in copied)
+
+
+def settings_with(tmp_path, *names, **environment):
+    """Return settings as a fresh process has them in this environment."""
+    program = "import json, django; from django.conf import settings as s; print(json.dumps([getattr(s, n, None) for n in {!r}]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(names)],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "DATA_DIR": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "insightarc_crm.settings",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+TLS = (
+    "SESSION_COOKIE_SECURE",
+    "CSRF_COOKIE_SECURE",
+    "SECURE_HSTS_SECONDS",
+    "SECURE_PROXY_SSL_HEADER",
+    "SECURE_SSL_REDIRECT",
+    "USE_X_FORWARDED_HOST",
+)
+
+
+class TestBehindATlsProxy:
+    def test_cookies_are_secure_and_the_proxys_headers_believed(self, tmp_path):
+        environment = {"PUBLIC_URL": "https://crm.example.com", "BEHIND_TLS_PROXY": "true"}
+
+        cookies, csrf, hsts, header, redirects, host = settings_with(tmp_path, *TLS, **environment)
+
+        assert cookies is csrf is True
+        assert hsts == 3600
+        assert header == ["HTTP_X_FORWARDED_PROTO", "https"]
+        assert redirects is host is False
+
+    def test_without_one_no_header_is_believed_and_nothing_redirected(self, tmp_path):
+        cookies, csrf, hsts, header, redirects, host = settings_with(tmp_path, *TLS)
+
+        assert cookies is csrf is redirects is host is False
+        assert hsts == 0
+        assert header is None

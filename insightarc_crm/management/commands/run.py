@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from insightarc_crm import processes
+from insightarc_crm import checks, logs, processes
 from insightarc_crm.health import unapplied_migrations
 from insightarc_crm.supervisor import Service, Supervisor
 
@@ -31,10 +31,24 @@ class Command(BaseCommand):
         missing = unapplied_migrations()
         if missing:
             raise CommandError(f"The database lacks {len(missing)} migrations: run `manage.py migrate` first.")
+        self._look_at_secrets()
         connections.close_all()
+        present = logs.present_json_line if settings.LOG_FORMAT == "json" else None
         if any(service.name == "web" for service in services):
-            self.stdout.write(f"Listening on http://{options['host']}:{options['port']} (Ctrl-C ends everything)")
-        Supervisor(services, directory=settings.BASE_DIR).run()
+            listening = f"Listening on http://{options['host']}:{options['port']} (Ctrl-C ends everything)"
+            self.stdout.write(present("run", listening) if present else listening)
+        Supervisor(services, directory=settings.BASE_DIR, present=present).run()
+
+    def _look_at_secrets(self) -> None:
+        readable, unreadable = checks.readable_secrets()
+        if unreadable and not readable:
+            raise CommandError(
+                "The secrets in this database were encrypted with keys that this host does not have: set "
+                "FIELD_ENCRYPTION_KEYS (and SECRET_KEY) to what the other hosts use. A host that made its keys itself "
+                f"has them in its DATA_DIR, in the files field_encryption_key and secret_key; this one's is {settings.DATA_DIR}."
+            )
+        if unreadable:
+            self.stderr.write(f"{unreadable} secrets in this database cannot be read with FIELD_ENCRYPTION_KEYS.")
 
 
 def chosen_services(
