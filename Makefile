@@ -44,6 +44,14 @@ test: .venv/installed-dev ## Run the tests on SQLite, then those of the database
 	$(BIN)/python -m pytest $(IN_PARALLEL)
 	$(BIN)/python -m tests.on_postgresql $(IN_PARALLEL) --database-only -m "not processes and not browser"
 
+.PHONY: chaos
+chaos: .venv/installed-dev ## Break the program under load and check its promises (SEED=1 repeats a run)
+	$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+.PHONY: chaos-short
+chaos-short: .venv/installed-dev ## The same with fewer faults, in about a minute
+	$(BIN)/python -m chaos --short $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
 .PHONY: check
 check: .venv/installed-dev ## Lint, format, types, architecture, migrations, deployment settings
 	$(BIN)/ruff check .
