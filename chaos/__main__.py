@@ -6,6 +6,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_", "EMAIL_", "DATA_DIR", "PYTEST", 
 
 def main() -> int:
     options = _parse()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that everything is stopped
     try:
         postgres_binaries(), redis_binary()
     except CannotRunHere as missing:
@@ -90,12 +92,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, help="load for at least so long (default: 540, short: each fault once)"
     )
-    parser.add_argument("--rate", type=float, help="signals a second, beside those of the faults (default: 24)")
+    parser.add_argument("--rate", type=float, help="signals a second, beside those of the faults (default: 12)")
     parser.add_argument("--record", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
     options.only = options.only or (SHORT if options.short else tuple(FAULTS))
     options.seconds = options.seconds if options.seconds is not None else 0.0 if options.short else 540.0
-    options.rate = options.rate or 24.0
+    options.rate = options.rate or 12.0
     options.lease = 5 if options.short else 10
     return options
 

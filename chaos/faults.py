@@ -21,7 +21,7 @@ from chaos.processes import NotWithinTime, wait_until
 from chaos.program import Program, answers
 from chaos.servers import Postgres, Redis
 
-WORKER_CONCURRENCY = 2
+WORKER_CONCURRENCY = 4
 HEALED_WITHIN_SECONDS = 60.0
 WORKERS_BACK_WITHIN_SECONDS = 30.0
 ENOUGH_TO_COMPARE = 20

@@ -19,6 +19,7 @@ from chaos.load import Load, Sender
 from chaos.mail_service import MailService, Temper
 from chaos.processes import NotWithinTime, wait_until
 from chaos.program import Program
+from chaos.sampling import Sampler
 from chaos.servers import Postgres, Redis
 from insightarc_crm.periodic_tasks import EVERY_SECONDS
 
@@ -48,13 +49,16 @@ def say(text: str) -> None:
 def run(plan: Plan, *, postgres: Postgres, redis: Redis, program: Program, mail_service: MailService) -> Findings:
     """Run the plan on servers and a program that are not started yet, stop them all, and return what was found."""
     ledger = Ledger()
+    sampler = Sampler(program.logs / "samples.jsonl", postgres.url, redis.client())
     try:
         postgres.create()
         redis.start()
         mail_service.start()
         sender = Sender(store.set_up(program), ledger)
+        connection.close()  # it would not survive what comes
         say("starting two web servers, two workers and beat")
         program.start()
+        sampler.start()
         luck = random.Random(f"{plan.seed}/faults")
         world = World(postgres, redis, program, mail_service, sender, ledger, luck, plan.is_short, plan.lease_seconds)
         _break_it(plan, world)
@@ -66,6 +70,7 @@ def run(plan: Plan, *, postgres: Postgres, redis: Redis, program: Program, mail_
         return invariants.check_all(ledger, mail_service.attempts, lag_limit=limit)
     finally:
         connection.close()
+        sampler.stop()
         program.stop()
         mail_service.stop()
         redis.kill()
