@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from math import isclose
 from typing import Any
 
 from django.db import transaction
@@ -38,6 +37,7 @@ NAMES = ("I1", "I2", "I3", "I4", "I5", "I6", "I7")
 WITHDRAWAL_SECONDS = 1.0
 REFOLDED = 200
 TOLERANCE = 1e-6
+"""Absolute: what is stored are logarithms, of which the difference is what counts."""
 SENDING_BEFORE_KILL_SECONDS = 1.0
 """A mail that a kill caught on its way began at most this long before, beside what the mail service waited."""
 
@@ -295,5 +295,5 @@ def _folded(customer: Customer) -> dict[str, Any]:
 
 def _is_same(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
-        return isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        return abs(one - other) <= TOLERANCE
     return bool(one == other)
