@@ -71,9 +71,9 @@ def main() -> int:
     lines = [report.table(findings), "", *(f"{name}: {count}" for name, count in findings.totals.items()), ""]
     sys.stdout.write("\n".join([*lines, *report.notes(findings), ""]) + "\n")
     if options.record:
-        report.write_record(
-            ROOT / "docs" / "chaos.md", findings, seed=options.seed, seconds=seconds, versions=_versions()
-        )
+        size = "each fault once and small" if options.short else "in full"
+        words = f"seed {options.seed}, {size}, {options.rate:g} signals a second, {seconds:.0f} s"
+        report.write_record(ROOT / "docs" / "chaos.md", findings, run=words, versions=_versions())
     for name in ("postgres", "redis"):
         shutil.copy(folder / name / "log", folder / "logs" / f"{name}.log")
     if broken:

@@ -62,8 +62,8 @@ def notes(findings: Findings) -> Iterator[str]:
             yield f"{fault}: {text}"
 
 
-def write_record(path: Path, findings: Findings, *, seed: int, seconds: float, versions: str) -> None:
-    """Write the page of a run into the documentation."""
+def write_record(path: Path, findings: Findings, *, run: str, versions: str) -> None:
+    """Write the page of a run into the documentation; `run` says which it was, in words."""
     promises = "\n".join(f"* **{name}**: {PROMISES[name]}." for name in NAMES)
     totals = "\n".join(f"| {name} | {count:,} |" for name, count in findings.totals.items())
     measured = "\n".join(f"* {line}" for line in notes(findings))
@@ -76,7 +76,7 @@ def write_record(path: Path, findings: Findings, *, seed: int, seconds: float, v
 breaks one part after the other while signals come in, and then checks from the rows and from what the mail service
 took whether every promise was kept. This page is written by `python -m chaos --record`.
 
-Recorded {now:%d %B %Y}: seed {seed}, {seconds:.0f} s of load, {machine}, {versions}.
+Recorded {now:%d %B %Y}: {run}, {machine}, {versions}.
 
 {promises}
 
