@@ -34,11 +34,10 @@ def can_run():
 @pytest.mark.skipif(
     "sqlite" not in os.environ.get("DATABASE_URL", "sqlite"), reason="has its own servers: once is enough"
 )
-def test_a_few_seconds_of_chaos_break_no_promise(tmp_path):
+def test_a_few_seconds_of_chaos_break_no_promise():
     command = [sys.executable, "-m", "chaos", "--short", "--seed", "7", "--only", "F6,F11", "--rate", "15"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, timeout=MINUTES
-    )
+    # In a folder of its own making: PostgreSQL runs as another user, to whom pytest's folders are closed.
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=MINUTES)
 
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert "Every invariant held, with seed 7" in done.stdout
