@@ -52,6 +52,14 @@ bench: .venv/installed-dev ## Measure beside a no-op view and a textbook peer, 2
 bench-short: .venv/installed-dev ## The same in small, printed only
 	$(BIN)/python -m benchmarks --plan short
 
+.PHONY: chaos
+chaos: .venv/installed-dev ## Break the program under load and check its promises (SEED=1 repeats a run)
+	$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+.PHONY: chaos-short
+chaos-short: .venv/installed-dev ## The same with fewer faults, in about a minute
+	$(BIN)/python -m chaos --short $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
 .PHONY: check
 check: .venv/installed-dev ## Lint, format, types, architecture, migrations, deployment settings
 	$(BIN)/ruff check .

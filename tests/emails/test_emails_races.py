@@ -15,6 +15,7 @@ from signals_app.emails import services as email_services
 from signals_app.emails.models import EmailMessage, MailboxMail
 from signals_app.emails.services.sending import CLAIM_LEASE
 from tests.emails.examples import NOW
+from tests.emails.mail_services import SmtpService
 
 Queue = Callable[..., EmailMessage]
 Shopper = Callable[..., Any]
@@ -110,3 +111,24 @@ def test_no_mail_begins_after_the_unsubscription_is_acknowledged(queue: Queue, s
     begun = EmailMessage.objects.exclude(state__in=("queued", "suppressed")).count()
     assert begun <= sent_before[0]
     assert begun == MailboxMail.objects.count()
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="ends a session of the server")
+def test_what_the_mail_service_said_is_written_although_the_database_went_away_meanwhile(
+    queue: Queue, shopper: Shopper, smtp: SmtpService
+) -> None:
+    message = queue(shopper())
+    ours = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    def end_every_session() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_terminate_backend(pid) {ours}")
+        connection.close()
+
+    smtp.on_request = end_every_session
+
+    email_services.send_due(now=NOW)
+
+    message.refresh_from_db()
+    assert (message.state, len(smtp.accepted)) == ("sent", 1)

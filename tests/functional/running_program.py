@@ -6,12 +6,10 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import kombu
 import psycopg
 
+from chaos.processes import command_line, descendants, free_port, is_alive, wait_until
 from signals_app.webhooks.signature import sign
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +60,7 @@ class Program:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        wait_until(self.is_ready, START_SECONDS, f"the web server is ready; its log:\n{self.log()[-2000:]}")
+        wait_until(self.is_ready, START_SECONDS, lambda: f"the web server is ready; its log:\n{self.log()[-2000:]}")
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send the signal and return the exit code; every process must be gone then."""
@@ -185,37 +184,3 @@ def own_queue() -> Iterator[dict[str, str]]:
     if broker:
         with kombu.Connection(broker) as connection:
             connection.default_channel.queue_delete(name)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def descendants(pid: int) -> Iterator[int]:
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield int(child)
-        if is_alive(int(child)):
-            yield from descendants(int(child))
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def command_line(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    except FileNotFoundError:
-        return []

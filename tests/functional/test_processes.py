@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.functional.running_program import ROOT, descendants, is_alive, program, wait_until
+from chaos.processes import descendants, is_alive, wait_until
+from tests.functional.running_program import ROOT, program
 
 pytestmark = [
     pytest.mark.processes,

@@ -18,7 +18,7 @@ from secrets import SystemRandom
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from signals_app.core.claims import claim
 from signals_app.customers import services as customer_services
@@ -42,6 +42,7 @@ CLAIM_SIZE = 20
 MAX_SECONDS = 60
 """A run ends after this time even if more is due, so that it stays below Celery's time limit."""
 MAX_TRIES = 8
+FINISH_AGAIN_SECONDS = 0.5
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
 ACCOUNT_RETRY = timedelta(minutes=15)
@@ -113,8 +114,30 @@ def send_message(*, message_id: uuid.UUID, token: uuid.UUID, now: datetime) -> O
     if departure.envelope is None:
         return Outcome(departure.state)
     outcome = delivery.deliver(departure.envelope, now=now)
-    finish(message_id=message_id, token=token, outcome=outcome, now=now)
+    _finish_in_spite_of_the_database(message_id=message_id, token=token, outcome=outcome, now=now)
     return outcome
+
+
+def _finish_in_spite_of_the_database(
+    *, message_id: uuid.UUID, token: uuid.UUID, outcome: Outcome, now: datetime
+) -> None:
+    """
+    Write what the mail service said, trying again while the database cannot be reached.
+
+    Nobody else knows it: given up, a mail that was sent would stay unconfirmed, and one that was not would never be.
+    """
+    until = time.monotonic() + SENDING_LEASE.total_seconds()
+    while True:
+        try:
+            finish(message_id=message_id, token=token, outcome=outcome, now=now)
+        except (OperationalError, InterfaceError):
+            if time.monotonic() >= until:
+                raise
+            logger.warning("What became of a mail could not be written yet", extra={"message_id": str(message_id)})
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(FINISH_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _release(pks: tuple[Any, ...], token: uuid.UUID) -> None:
