@@ -5,11 +5,13 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from signals_app.core.turns import in_turn
 from signals_app.emails import tasks as email_tasks
 from signals_app.remarketing import services
 
 
 @shared_task
+@in_turn()
 def queue_due_matches(**kwargs: object) -> None:
     """Decide what is due, and wake the mail room if there is something to send."""
     report = services.queue_due_matches(now=timezone.now())
@@ -18,6 +20,7 @@ def queue_due_matches(**kwargs: object) -> None:
 
 
 @shared_task
+@in_turn()
 def follow_facts(**kwargs: object) -> None:
     """Read on in the facts: orders let go of what waits, and start what begins with them."""
     services.follow_facts(now=timezone.now())

@@ -2,7 +2,8 @@
 Telling the workers that something came, beside the request and never in its way.
 
 A broker that is down or hangs must not delay an answer, so a thread of the web process publishes; it does so at most
-every 100 ms however many requests there are, and forgets a wake-up that fails: the sweeper finds the row.
+every 100 ms however many requests there are, and forgets a wake-up that fails: the sweeper finds the row. When the
+workers are behind they need no waking, and when there are none the broker must not fill up: then it publishes nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +12,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 from celery import current_app
 from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from signals_app.webhooks.constants import InboxState
+from signals_app.webhooks.models import InboxItem
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_WAKE_UPS = 0.1
+LONG_WAIT = timedelta(seconds=5)
 TASK = "signals_app.webhooks.tasks.process_inbox"
 """By name: the web process publishes it and has no need of the code behind it."""
 REPLAY_TASK = "signals_app.webhooks.tasks.continue_replays"
@@ -52,7 +61,23 @@ class Waker:
             time.sleep(SECONDS_BETWEEN_WAKE_UPS)
 
 
-_waker = Waker(lambda: current_app.send_task(TASK))
+def _wake() -> None:
+    try:
+        if not _are_behind():
+            current_app.send_task(TASK)
+    finally:
+        connection.close()
+
+
+def _are_behind() -> bool:
+    """Tell whether something has waited for a worker for so long that it, or the sweeper, is the one to go on."""
+    now = timezone.now()
+    free = Q(lease_until=None) | Q(lease_until__lte=now)
+    waiting = InboxItem.objects.filter(free, state=InboxState.PENDING, due_at__lte=now - LONG_WAIT)
+    return waiting.order_by("due_at").exists()
+
+
+_waker = Waker(_wake)
 _replay_waker = Waker(lambda: current_app.send_task(REPLAY_TASK))
 
 

@@ -1,7 +1,15 @@
 import threading
 import time
+from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
+import pytest
+from django.utils import timezone
+
+from signals_app.webhooks import wakeup
+from signals_app.webhooks.constants import InboxState
+from signals_app.webhooks.models import InboxItem
 from signals_app.webhooks.wakeup import Waker
 
 
@@ -47,3 +55,33 @@ def test_a_broker_that_hangs_holds_no_request() -> None:
     release.set()
 
     assert took < 1
+
+
+@pytest.mark.django_db
+class TestWorkersThatAreBehind:
+    @pytest.fixture
+    def item(self, post_signal: Any) -> InboxItem:
+        post_signal({"num_events": 1})
+        return InboxItem.objects.get()
+
+    @staticmethod
+    def wait_since(seconds: float, **changes: Any) -> None:
+        InboxItem.objects.update(due_at=timezone.now() - timedelta(seconds=seconds), **changes)
+
+    def test_are_not_those_with_something_fresh(self, item: InboxItem) -> None:
+        assert not wakeup._are_behind()
+
+    def test_have_let_something_wait(self, item: InboxItem) -> None:
+        self.wait_since(6)
+
+        assert wakeup._are_behind()
+
+    def test_are_not_those_who_have_it_in_hand(self, item: InboxItem) -> None:
+        self.wait_since(60, lease_until=timezone.now() + timedelta(seconds=60))
+
+        assert not wakeup._are_behind()
+
+    def test_are_not_held_up_by_what_needs_fixing(self, item: InboxItem) -> None:
+        self.wait_since(3600, state=InboxState.QUARANTINED)
+
+        assert not wakeup._are_behind()
