@@ -17,7 +17,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server"),
 ]
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 400
+SECONDS = 900
+"""Most of it is starting processes, which a busy machine does slowly."""
 
 
 def test_every_part_of_the_benchmark_runs_and_loses_nothing() -> None:
