@@ -21,6 +21,7 @@ POSTGRES_SETTINGS = ("shared_buffers", "synchronous_commit", "fsync", "max_conne
 
 def found(bench: Bench) -> list[tuple[str, str]]:
     """Return (what, how it is) of everything that a number depends on."""
+    is_here = bench.postgres_processor is not None
     chosen = [f"{name} {bench.postgres.ask('postgres', f'SHOW {name}')[0][0]}" for name in POSTGRES_SETTINGS]
     packages = ", ".join(f"{label} {version(package)}" for label, package in PACKAGES)
     return [
@@ -30,7 +31,7 @@ def found(bench: Bench) -> list[tuple[str, str]]:
         ("Memory", f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"),
         ("System", f"{platform.system()} {platform.release()}"),
         ("Versions", f"Python {platform.python_version()}, PostgreSQL {bench.postgres.version()}, {packages}"),
-        ("PostgreSQL", ", ".join(chosen)),
+        ("PostgreSQL", ", ".join(chosen) + ("" if is_here else "; on another machine: its CPU is not counted")),
         ("Web server", f"{settings.WEB_WORKERS} process with {settings.WEB_THREADS} threads, the same for all"),
         ("Peer's worker", f"{PEER_CONCURRENCY} processes"),
         ("Load before the run", f"{os.getloadavg()[0]:.1f} processes waiting for a core in the last minute"),

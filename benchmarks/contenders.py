@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ OUR_APPLICATION = "insightarc_crm.wsgi:application"
 OURS, NOOP, TEXTBOOK = "This program", "No-op DRF view", "Textbook peer"
 DRAIN_SECONDS, LOOK_EVERY_SECONDS = 300.0, 0.2
 PEER_CONCURRENCY = "2"
+USUAL_RULES = 20
+"""Active automations where nothing else is said: what a store of some size has."""
 
 
 @dataclass
@@ -37,8 +39,8 @@ class Bench:
     redis_url: str
     environment: Mapping[str, str]
     postgres_processor: processor.PostgresProcessor | None = None
-    templates: dict[str, str] = field(default_factory=dict)
-    """Migrated databases, by contender: copying one is quicker than migrating."""
+    template: Contender | None = None
+    """This program with a database that others are copies of."""
     queues: dict[str, int] = field(default_factory=dict)
     next_number: int = 0
 
@@ -182,14 +184,22 @@ class WebServer:
 
 
 def ours(bench: Bench, name: str, *, rules: int = 0) -> Contender:
-    """Make a database of the program with a store, its connection and active automations."""
-    if OURS not in bench.templates:
-        template = bench.postgres.create("template")
-        bench.run("django", "migrate", "--verbosity", "0", environment=_of_program(bench, template))
-        bench.templates[OURS] = template
-    database = bench.postgres.create(name, bench.templates[OURS])
+    """Make a database of the program with a store, its connection and so many active automations."""
+    if bench.template is None:
+        bench.template = _template(bench)
+    template = bench.template
+    made = replace(template, database=bench.postgres.create(name, template.database))
+    activate(bench, made, rules=rules)
+    return made
+
+
+def _template(bench: Bench) -> Contender:
+    """Make the database that the others are copies of: copying is quicker than migrating."""
+    database = bench.postgres.create("template")
+    environment = bench.environment_for(database, DJANGO_SETTINGS_MODULE="insightarc_crm.settings")
+    bench.run("django", "migrate", "--verbosity", "0", environment=environment)
     with inside(bench, database) as program:
-        made = program.ask("set_up", url=URL + "{source_id}/", secret=SECRET, rules=rules)
+        made = program.ask("set_up", url=URL + "{source_id}/", secret=SECRET, rules=_most_rules(bench))
     return Contender(
         name=OURS,
         application=OUR_APPLICATION,
@@ -202,18 +212,15 @@ def ours(bench: Bench, name: str, *, rules: int = 0) -> Contender:
     )
 
 
-def _of_program(bench: Bench, database: str) -> dict[str, str]:
-    return bench.environment_for(database, DJANGO_SETTINGS_MODULE="insightarc_crm.settings")
-
-
 def noop(bench: Bench) -> Contender:
+    """Return the view that does nothing."""
     return Contender(
         name=NOOP, application="benchmarks.noop.wsgi:application", path="/webhooks/insightarc/", database="postgres"
     )
 
 
 def textbook(bench: Bench, name: str, *, rules: int = 0) -> Contender:
-    """Make a database of the peer with active rules."""
+    """Make a database of the peer with so many active rules."""
     database = bench.postgres.create(name)
     environment = bench.environment_for(database, DJANGO_SETTINGS_MODULE="benchmarks.textbook.settings")
     bench.run("django", "migrate", "--verbosity", "0", environment=environment)
@@ -232,3 +239,17 @@ def textbook(bench: Bench, name: str, *, rules: int = 0) -> Contender:
         kept="textbook_signal",
         waiting="textbook_signal WHERE processed_at IS NULL",
     )
+
+
+def activate(bench: Bench, made: Contender, *, rules: int) -> None:
+    """Let the first so many of the program's automations be active, and no others."""
+    active = [name for name, _ in traffic.triggers(rules)]
+    bench.postgres.ask(
+        made.database,
+        "UPDATE remarketing_remarketingrule SET status = CASE WHEN name = ANY(%s) THEN 'ACTIVE' ELSE 'PAUSED' END",
+        (active,),
+    )
+
+
+def _most_rules(bench: Bench) -> int:
+    return max(*bench.plan.rules, USUAL_RULES)

@@ -2,7 +2,7 @@
 The load generator, a process of its own: keep-alive connections on raw sockets, requests built before the clock starts.
 
 It says "ready" when its requests are built, waits for a line, posts, and prints one JSON line: what came back and how
-long each answer took. It costs some 20 µs of processor a request, which matters where it shares the machine.
+long each answer took. It costs some 30 µs of processor a request, which matters where it shares the machine.
 
 *Saturation* (no rate given): each connection posts its next request as soon as it has its answer.
 *Paced*: request number i is due at i/rate seconds, whatever was answered; the time until its answer is counted from

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.figures import Spread, number, with_spread
+from benchmarks.figures import Spread, with_spread
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Goal:
     def at_least(cls, what: str, found: Spread | None, least: float, unit: str = "") -> Goal:
         """Return the goal that the median of what was found is `least` or more."""
         reached = None if found is None else found.median >= least
-        return cls(what, f"at least {number(least)}{unit}", with_spread(found, unit), reached)
+        return cls(what, f"at least {least:,g}{unit}", with_spread(found, unit), reached)
 
     @classmethod
     def at_most(cls, what: str, found: Spread | None, most: float, unit: str = "") -> Goal:
         """Return the goal that the median of what was found is `most` or less."""
         reached = None if found is None else found.median <= most
-        return cls(what, f"at most {number(most)}{unit}", with_spread(found, unit), reached)
+        return cls(what, f"at most {most:,g}{unit}", with_spread(found, unit), reached)
 
     @property
     def verdict(self) -> str:

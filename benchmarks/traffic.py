@@ -63,7 +63,7 @@ def triggers(count: int) -> list[tuple[str, dict[str, Any]]]:
     """
     Return (name, condition tree) of that many automations' triggers.
 
-    Four in a hundred signals make the first hold and two in a hundred the eleventh; the others, all different, hold
+    Four in a hundred signals make the first hold and one in a hundred the eleventh; the others, all different, hold
     once in some hundred signals or never, as a store's collection of special cases does.
     """
     return [(f"Automation {number:03d}", {"all": _conditions(number)}) for number in range(count)]

@@ -7,12 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from benchmarks import contenders, posting
-from benchmarks.contenders import OURS, TEXTBOOK, Bench, WebServer
+from benchmarks.contenders import OURS, TEXTBOOK, USUAL_RULES, Bench, WebServer
 from benchmarks.figures import Spread, ratio, spread, with_spread
 from benchmarks.results import Chart, Goal, Section, Table
 from benchmarks.servers import Process
-
-ACTIVE_RULES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +33,8 @@ def measure(bench: Bench) -> Section:
     costs: dict[str, list[Cost]] = {OURS: [], TEXTBOOK: []}
     with ExitStack() as running:
         made = (
-            contenders.ours(bench, "end_to_end", rules=ACTIVE_RULES),
-            contenders.textbook(bench, "end_to_end_peer", rules=ACTIVE_RULES),
+            contenders.ours(bench, "end_to_end", rules=USUAL_RULES),
+            contenders.textbook(bench, "end_to_end_peer", rules=USUAL_RULES),
         )
         pairs = [(running.enter_context(one.serve(bench)), running.enter_context(one.work(bench))) for one in made]
         for server, worker in pairs:
@@ -79,7 +77,7 @@ def _section(costs: dict[str, list[Cost]]) -> Section:
     ratios = {part: ratio([getattr(one, part) for one in peer], [getattr(one, part) for one in ours]) for part in parts}
     rows.append(("Peer to this program", *(with_spread(ratios[part], "x") for part in parts), ""))
     return Section(
-        f"End to end, {ACTIVE_RULES} active automations",
+        f"End to end, {USUAL_RULES} active automations",
         tables=[
             Table(
                 ("CPU µs a signal", "Web server", "Worker", "PostgreSQL", "Together", "Signals/s, wall clock"),

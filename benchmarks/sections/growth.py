@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 from benchmarks import contenders
-from benchmarks.contenders import Bench, Contender, Inside
+from benchmarks.contenders import USUAL_RULES, Bench, Contender, Inside
 from benchmarks.figures import Spread, ratio, spread, with_spread
 from benchmarks.results import Goal, Section, Table
 from benchmarks.traffic import SIGNALS_A_SHOPPER
 
-ACTIVE_RULES = 20
 PIPELINE = "Processing a signal"
 PIPELINE_PROCESSOR = "Processing a signal, CPU of worker and PostgreSQL"
 
@@ -50,7 +50,7 @@ def measure(bench: Bench) -> Section:
 def _stored(bench: Bench) -> dict[int, Contender]:
     """Make one database for each size: the first by the pipeline, the others as copies of it, multiplied."""
     smallest = bench.plan.sizes[0]
-    first = contenders.ours(bench, f"stored_{smallest}", rules=ACTIVE_RULES)
+    first = contenders.ours(bench, f"stored_{smallest}", rules=USUAL_RULES)
     with contenders.inside(bench, first.database) as program:
         program.ask("fill", first=bench.numbers(smallest), count=smallest, shoppers=_shoppers(bench))
         program.ask("drain")
@@ -60,9 +60,7 @@ def _stored(bench: Bench) -> dict[int, Contender]:
         database = bench.postgres.create(f"stored_{size}", first.database)
         with contenders.inside(bench, database) as program:
             program.ask("clone", copies=size // smallest - 1)
-        made[size] = Contender(
-            name=first.name, application=first.application, path=first.path, database=database, api_key=first.api_key
-        )
+        made[size] = replace(first, database=database)
     return made
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 
 from benchmarks import contenders, processor
-from benchmarks.contenders import Bench
+from benchmarks.contenders import USUAL_RULES, Bench
 from benchmarks.figures import number
 from benchmarks.results import Goal, Section, Table
 from benchmarks.servers import DidNotWork
 
-ACTIVE_RULES = 20
 FILLED_AT_ONCE = 20_000
 SHOPPERS = 50_000
 SETTLED_SHARE = 0.2
@@ -19,7 +18,7 @@ SETTLED_SHARE = 0.2
 
 def measure(bench: Bench) -> Section:
     plan = bench.plan
-    made = contenders.ours(bench, "memory", rules=ACTIVE_RULES)
+    made = contenders.ours(bench, "memory", rules=USUAL_RULES)
     done, resident = 0, [(0, 0)]
     with made.work(bench) as worker, contenders.inside(bench, made.database) as program:
         until = time.monotonic() + plan.memory_seconds

@@ -23,7 +23,7 @@ def test_a_table_is_aligned_and_keeps_its_cells_apart() -> None:
 def test_a_goal_is_judged_by_the_median() -> None:
     found = Spread(6.1, 5.8, 6.5)
 
-    assert Goal.at_least("speed", found, 6, "x") == Goal("speed", "at least 6.00x", "6.10x (5.80 to 6.50)", True)
+    assert Goal.at_least("speed", found, 6, "x") == Goal("speed", "at least 6x", "6.10x (5.80 to 6.50)", True)
     assert Goal.at_least("speed", found, 6.2, "x").reached is False
     assert Goal.at_most("time", found, 6, "x").verdict == "not reached"
     assert Goal.at_most("time", None, 6, "x").verdict == "–"
@@ -41,7 +41,7 @@ def test_a_report_names_conditions_goals_and_charts() -> None:
     recorded = report([section], conditions=[("System", "Linux")], with_charts=True)
 
     assert "| System      | Linux |" in printed
-    assert "| speed | at least 6.00x | 6.10x    | reached |" in printed
+    assert "| speed | at least 6x | 6.10x    | reached |" in printed
     assert "## Receiving" in printed
     assert ".svg" not in printed
     assert "![Signals a second](received.svg)" in recorded

@@ -1,0 +1,112 @@
+"""What `inside.py` can be ordered to do; arguments and answers are JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
+
+from benchmarks import cloning, key_reads, traffic
+from insightarc_crm.project_setup import set_up_project
+from signals_app.core import bulk
+from signals_app.core.models import new_id
+from signals_app.remarketing import services as remarketing
+from signals_app.remarketing.constants import RuleAction
+from signals_app.remarketing.models import RemarketingRule
+from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.webhooks import tasks
+from signals_app.webhooks.constants import DeliveryVerdict, InboxState
+from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, WebhookSource
+from signals_app.webhooks.wakeup import TASK
+
+ROWS_AT_ONCE = 1_000
+
+
+def set_up(*, url: str, secret: str, rules: int) -> dict[str, Any]:
+    """Make the store with its connection and automations, all active."""
+    made = set_up_project(slug="bench", webhook_url=url, secret=secret, examples=None, now=timezone.now())
+    for name, trigger in traffic.triggers(rules):
+        rule = RemarketingRule(
+            project=made.project, name=name, trigger=trigger, action=RuleAction.MEASURE_ONLY, holdout_percent=0
+        )
+        remarketing.activate(rule=remarketing.save_rule(rule=rule))
+    return {"path": made.webhook_path, "url": made.webhook_url, "api_key": made.api_key}
+
+
+def fill(*, first: int, count: int, shoppers: int) -> dict[str, Any]:
+    """Put signals into the inbox as if they had been received, a millisecond apart, the last just now."""
+    source, begun = WebhookSource.objects.get(), timezone.now() - timedelta(milliseconds=count)
+    received = (
+        (new_id(), traffic.body(first + place, shoppers=shoppers), begun + timedelta(milliseconds=place))
+        for place in range(count)
+    )
+    while chunk := list(islice(received, ROWS_AT_ONCE)):
+        with transaction.atomic():
+            _store(source.pk, chunk)
+    return {"filled": count}
+
+
+def _store(source_id: uuid.UUID, received: Iterable[tuple[uuid.UUID, bytes, datetime]]) -> None:
+    rows = [(pk, raw, hashlib.sha256(raw).digest(), at) for pk, raw, at in received]
+    accepted, pending = DeliveryVerdict.ACCEPTED.value, InboxState.PENDING.value
+    bulk.write_rows(
+        WebhookDelivery,
+        fields=("id", "source", "received_at", "verdict", "body", "body_sha256", "content_type"),
+        rows=[(pk, source_id, at, accepted, raw, digest, "application/json") for pk, raw, digest, at in rows],
+    )
+    bulk.write_rows(
+        SeenBody,
+        fields=("source", "body_sha256", "delivery_id", "accepted_at", "duplicate_count"),
+        rows=[(source_id, digest, pk, at, 0) for pk, _, digest, at in rows],
+    )
+    bulk.write_rows(
+        InboxItem,
+        fields=("delivery", "source", "state", "due_at", "error", "attempts"),
+        rows=[(pk, source_id, pending, at, "", 0) for pk, _, _, at in rows],
+    )
+
+
+def drain() -> dict[str, Any]:
+    """
+    Process the inbox as the worker's task does, until it is empty.
+
+    :raises RuntimeError: unless every waiting delivery became a signal.
+    """
+    waiting, stored = InboxItem.objects.count(), ShopperSignal.objects.count()
+    begun, processor = time.perf_counter(), time.process_time()
+    while InboxItem.objects.filter(state=InboxState.PENDING).exists():
+        tasks.process_inbox()
+    seconds, processor_seconds = time.perf_counter() - begun, time.process_time() - processor
+    done = ShopperSignal.objects.count() - stored
+    if done != waiting:
+        raise RuntimeError(f"{waiting} signals waited, and {done} were recorded.")
+    return {"signals": done, "seconds": seconds, "processor_seconds": processor_seconds}
+
+
+def wake() -> dict[str, Any]:
+    """Wake a worker, as the web server does."""
+    current_app.send_task(TASK)
+    return {}
+
+
+def clone(*, copies: int) -> dict[str, Any]:
+    """Multiply what is stored by `copies` + 1, and check that the copies have the shape of what they are copies of."""
+    return cloning.multiply(copies)
+
+
+def read(*, api_key: str, times: int, shoppers: int) -> dict[str, Any]:
+    """Return the milliseconds of each key read, `times` each, of different shoppers."""
+    return key_reads.measure(api_key=api_key, times=times, shoppers=shoppers)
+
+
+ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
+    one.__name__: one for one in (set_up, fill, drain, wake, clone, read)
+}
