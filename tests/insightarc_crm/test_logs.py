@@ -15,6 +15,14 @@ from signals_app.projects.models import Project
 PLANTED = "planted-body-text"
 
 
+@pytest.fixture(autouse=True)
+def _no_request_is_answered():
+    """Another test of this process may have called the server's application, whose thread this is."""
+    before = logs.REQUEST.set("")
+    yield
+    logs.REQUEST.reset(before)
+
+
 def record_of(message, *args, error=None, **extra):
     info = None
     if error is not None:

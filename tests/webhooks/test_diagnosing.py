@@ -475,7 +475,7 @@ class TestAFloodOfForgeries:
 
         assert sum(1 for _ in range(5_000) if gate.pass_one(source.pk, clock=7.0)) == 100
         for number in range(60):
-            rejections.keep_unchecked(source, b"%d" % number, "x")
+            rejections.keep_unchecked(source.id, b"%d" % number, "x")
         assert SignatureFailure.objects.count() == 50
 
 
