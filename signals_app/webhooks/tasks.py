@@ -6,6 +6,7 @@ import threading
 import time
 
 from celery import shared_task
+from django.db import connection
 from django.utils import timezone
 
 from signals_app.remarketing import tasks as remarketing_tasks
@@ -14,7 +15,8 @@ from signals_app.webhooks import pipeline, services
 SECONDS_AT_A_TIME = 20
 
 _is_asked = threading.Event()
-_turn = threading.Lock()
+_turns = threading.BoundedSemaphore(1 if connection.vendor == "sqlite" else 2)
+"""Elsewhere one thread computes while the database works for the other; a third would only wait for the interpreter."""
 
 
 @shared_task
@@ -22,16 +24,16 @@ def process_inbox(**_: object) -> None:
     """
     Process what waits in the inbox, until it is empty or 20 seconds have passed; then pass on what became due.
 
-    Of one process, one thread does it, and looks again if another was asked meanwhile: more threads would only wait
-    for each other, on SQLite for the one writer's turn, elsewhere for the interpreter.
+    Of one process, one thread does it, or two (`_turns`), and looks again if another was asked meanwhile: more would
+    only wait for each other, on SQLite for the one writer's turn, elsewhere for the interpreter.
     """
     _is_asked.set()
-    while _is_asked.is_set() and _turn.acquire(blocking=False):
+    while _is_asked.is_set() and _turns.acquire(blocking=False):
         try:
             _is_asked.clear()
             _drain()
         finally:
-            _turn.release()
+            _turns.release()
 
 
 def _drain() -> None:
