@@ -47,7 +47,7 @@ TRANSACTION_TRIES = 3
 """A deadlock or serialization failure chooses one of two transactions as the victim; the victim tries again."""
 
 
-_paces = {"sqlite": Pace(aim_seconds=0.025, least=5, most=200)}
+_paces = {"sqlite": Pace(aim_seconds=0.03, least=10, most=200)}
 """SQLite has one writer at a time, and webhook requests wait behind it: a transaction stays below 50 ms."""
 _other_pace = Pace(aim_seconds=0.25, least=200, most=1_000)
 """Elsewhere a larger batch shares more of what each statement costs; locks are held no longer than this."""
