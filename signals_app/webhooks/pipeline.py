@@ -47,9 +47,9 @@ TRANSACTION_TRIES = 3
 """A deadlock or serialization failure chooses one of two transactions as the victim; the victim tries again."""
 
 
-_paces = {"sqlite": Pace(aim_seconds=0.03, least=10, most=200)}
+_paces = {"sqlite": Pace(aim_seconds=0.03, least=20, most=200)}
 """SQLite has one writer at a time, and webhook requests wait behind it: a transaction stays below 50 ms."""
-_other_pace = Pace(aim_seconds=0.25, least=200, most=1_000)
+_other_pace = Pace(aim_seconds=0.25, least=500, most=2_000)
 """Elsewhere a larger batch shares more of what each statement costs; locks are held no longer than this."""
 
 
