@@ -5,3 +5,8 @@ class CoreConfig(AppConfig):
     name = "signals_app.core"
     label = "core"
     verbose_name = "Shared kernel"
+
+    def ready(self) -> None:
+        from signals_app.core import arrays
+
+        arrays.register_lookups()

@@ -1,9 +1,10 @@
 """
-Writing many rows in few statements, below the ORM.
+Writing and reading many rows in few statements, below the ORM.
 
-`bulk_create` builds and compiles an expression for every value, which at thousands of rows a second costs more than
-the database does. These rows are plain tuples: one prepared statement run over all of them (SQLite), or one statement
-over arrays (PostgreSQL).
+`bulk_create` builds and compiles an expression for every value, and a queryset converts every value it reads, which at
+thousands of rows a second costs more than the database does. These rows are plain tuples. They are written by one
+prepared statement run over all of them (SQLite), or by one statement over a text per column (PostgreSQL, see
+`core.arrays`), and read with the driver's own loaders.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, QuerySet
+
+from signals_app.core import arrays
 
 ROWS_AT_ONCE = 1_000
 
 Row = Sequence[Any]
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class Merge(Enum):
@@ -45,41 +49,123 @@ def write_rows(
     """
     Insert rows, in the caller's transaction; each has one value for each of `fields`.
 
-    A row whose `unique` fields are there already is changed as `merge` says, field by field. Within one call no two
-    rows may be the same in their `unique` fields. Columns that are not named take the default of the database, which
+    A row whose `unique` fields are there already is changed as `merge` says, field by field, or left alone where
+    `merge` says nothing. Within one call no two rows may be the same in their `unique` fields. Columns that are not named take the default of the database, which
     not every field has. Values are not validated, but constraints hold.
     """
     columns = [model._meta.get_field(name) for name in fields]
-    adapters = [_adapter(column) for column in columns]
     conflict = _on_conflict(model, unique, merge or {})
-    adapted = iter(
-        [value if value is None else adapt(value) for adapt, value in zip(adapters, row, strict=True)] for row in rows
-    )
-    while chunk := list(islice(adapted, ROWS_AT_ONCE)):
-        if connection.vendor == "postgresql":
-            _write_arrays(model, columns, chunk, conflict)
-        else:
-            _write_each(model, columns, chunk, conflict)
+    write = _write_arrays if connection.vendor == "postgresql" else _write_each
+    given = iter(rows)
+    while chunk := list(islice(given, ROWS_AT_ONCE)):
+        write(model, columns, chunk, conflict)
 
 
-def _write_each(model: type[Model], columns: Sequence[Any], rows: list[list[Any]], conflict: str) -> None:
+def change_rows(model: type[Model], *, key: str, fields: Sequence[str], rows: Iterable[Row]) -> None:
+    """
+    Change rows that are there, in the caller's transaction; each has the value of `key`, then one for each of `fields`.
+    """
+    columns = [model._meta.get_field(name) for name in (key, *fields)]
+    change = _change_arrays if connection.vendor == "postgresql" else _change_each
+    given = iter(rows)
+    while chunk := list(islice(given, ROWS_AT_ONCE)):
+        change(model, columns, chunk)
+
+
+def read_rows(queryset: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
+    """
+    Return what a queryset made by `values_list` reads, as tuples.
+
+    Only columns and expressions whose values the driver reads as Django would: not Django's own JSON decoders,
+    encrypted fields and the like. Times are aware UTC.
+    """
+    if connection.vendor != "postgresql":
+        return list(queryset)
+    statement, parameters = queryset.query.sql_with_params()
+    with _plain_cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def read_models(queryset: QuerySet[AnyModel]) -> list[AnyModel]:
+    """Return the instances that a queryset reads, on the terms of `read_rows`."""
+    names = [column.attname for column in queryset.model._meta.concrete_fields]
+    from_db = queryset.model.from_db
+    return [from_db(queryset.db, names, row) for row in read_rows(queryset.values_list(*names))]
+
+
+def _plain_cursor() -> Any:
+    """
+    Return a cursor of PostgreSQL that asks for binary values: the driver loads these in C.
+
+    Django puts loaders of its own, in Python, in place of those for text. All else is as with Django's cursor.
+    """
+    # Imported here: SQLite needs no driver of PostgreSQL.
+    from django.db.backends.postgresql.base import ServerBindingCursor  # type: ignore[attr-defined]
+    from psycopg.pq import Format
+
+    connection.ensure_connection()
+    cursor = ServerBindingCursor(connection.connection)
+    cursor.format = Format.BINARY
+    return connection.make_cursor(cursor)
+
+
+def _write_each(model: type[Model], columns: Sequence[Any], rows: list[Row], conflict: str) -> None:
     places = ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
-        cursor.executemany(f"{_insert_into(model, columns)} VALUES ({places}){conflict}", rows)
+        cursor.executemany(f"{_insert_into(model, columns)} VALUES ({places}){conflict}", _adapted(columns, rows))
 
 
-def _write_arrays(model: type[Model], columns: Sequence[Any], rows: list[list[Any]], conflict: str) -> None:
-    arrays = ", ".join(f"%s::{_array_type(column)}[]" for column in columns)
+def _write_arrays(model: type[Model], columns: Sequence[Any], rows: list[Row], conflict: str) -> None:
     names = [f"c{number}" for number in range(len(columns))]
-    values = ", ".join(
-        f"{name}::jsonb" if column.get_internal_type() == "JSONField" else name
-        for name, column in zip(names, columns, strict=True)
-    )
-    source = f"SELECT {values} FROM unnest({arrays}) AS given({', '.join(names)})"  # noqa: S608 - names of our own columns
+    values = ", ".join(_from_array(name, column) for name, column in zip(names, columns, strict=True))
+    source = f"SELECT {values} FROM {_unnested(columns, names)}"  # noqa: S608 - names of our own columns
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"{_insert_into(model, columns)} {source}{conflict}", [list(array) for array in zip(*rows, strict=True)]
-        )
+        cursor.execute(f"{_insert_into(model, columns)} {source}{conflict}", _literals(columns, rows))
+
+
+def _change_each(model: type[Model], columns: Sequence[Any], rows: list[Row]) -> None:
+    quote = connection.ops.quote_name
+    key, *changed = (quote(column.column) for column in columns)
+    changes = ", ".join(f"{name} = %s" for name in changed)
+    statement = f"UPDATE {quote(model._meta.db_table)} SET {changes} WHERE {key} = %s"  # noqa: S608 - our own names
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, [(*values, pk) for pk, *values in _adapted(columns, rows)])
+
+
+def _change_arrays(model: type[Model], columns: Sequence[Any], rows: list[Row]) -> None:
+    quote = connection.ops.quote_name
+    table, names = quote(model._meta.db_table), [f"c{number}" for number in range(len(columns))]
+    changes = ", ".join(
+        f"{quote(column.column)} = {_from_array(name, column)}"
+        for name, column in zip(names[1:], columns[1:], strict=True)
+    )
+    statement = (
+        f"UPDATE {table} SET {changes} FROM {_unnested(columns, names)} "  # noqa: S608 - names of our own columns
+        f"WHERE {table}.{quote(columns[0].column)} = given.{names[0]}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _literals(columns, rows))
+
+
+def _adapted(columns: Sequence[Any], rows: Iterable[Row]) -> list[list[Any]]:
+    adapters = [_adapter(column) for column in columns]
+    return [
+        [value if value is None else adapt(value) for adapt, value in zip(adapters, row, strict=True)] for row in rows
+    ]
+
+
+def _unnested(columns: Sequence[Any], names: Sequence[str]) -> str:
+    given = ", ".join(f"%s::{arrays.element_type(column)}[]" for column in columns)
+    return f"unnest({given}) AS given({', '.join(names)})"
+
+
+def _from_array(name: str, column: Any) -> str:
+    return f"{name}::jsonb" if column.get_internal_type() == "JSONField" else name
+
+
+def _literals(columns: Sequence[Any], rows: Iterable[Row]) -> list[str]:
+    return [arrays.literal(column, values) for column, values in zip(columns, zip(*rows, strict=True), strict=True)]
 
 
 def _insert_into(model: type[Model], columns: Sequence[Any]) -> str:
@@ -93,6 +179,8 @@ def _on_conflict(model: type[Model], unique: Sequence[str], merge: Mapping[str, 
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     keys = ", ".join(quote(_column(model, name)) for name in unique)
+    if not merge:
+        return f" ON CONFLICT ({keys}) DO NOTHING"
     changes = []
     for name, how in merge.items():
         column = quote(_column(model, name))
@@ -119,25 +207,10 @@ def _column(model: type[Model], name: str) -> str:
     return str(column)
 
 
-def _array_type(column: Any) -> str:
-    kind = column.get_internal_type()
-    if kind in ("JSONField", "CharField", "TextField"):
-        return "text"
-    return str(column.rel_db_type(connection)) if column.is_relation else str(column.db_type(connection))
-
-
 def _adapter(column: Any) -> Callable[[Any], Any]:
-    """Return what turns a value of a field into what the database's driver takes."""
-    target = column.target_field if column.is_relation else column
-    kind = target.get_internal_type()
-    if kind == "JSONField":
-        return json.dumps
-    if kind == "FloatField":
-        return float
-    if connection.vendor == "postgresql":
-        return _unchanged
-    to_sqlite: dict[str, Callable[[Any], Any]] = {"UUIDField": _hex, "DateTimeField": _naive_utc, "DateField": str}
-    return to_sqlite.get(kind, _unchanged)
+    """Return what turns a value of a field into what SQLite's driver takes."""
+    kind = arrays.kind_of(column)
+    return _TO_SQLITE.get(kind, _unchanged)
 
 
 def _unchanged(value: Any) -> Any:
@@ -151,3 +224,12 @@ def _hex(value: UUID) -> str:
 def _naive_utc(value: datetime) -> str:
     """Return a time as Django writes it into SQLite."""
     return str(value.astimezone(UTC).replace(tzinfo=None))
+
+
+_TO_SQLITE: Mapping[str, Callable[[Any], Any]] = {
+    "JSONField": json.dumps,
+    "FloatField": float,
+    "UUIDField": _hex,
+    "DateTimeField": _naive_utc,
+    "DateField": str,
+}

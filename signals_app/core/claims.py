@@ -36,7 +36,7 @@ def claim(queryset: QuerySet[Claimed], *, now: datetime, lease: timedelta, limit
     with transaction.atomic():
         pks = tuple(free.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
         if pks:
-            queryset.model._default_manager.filter(pk__in=pks).update(
+            queryset.model._default_manager.filter(pk__any_of=pks).update(
                 attempts=F("attempts") + 1, lease_token=token, lease_until=now + lease
             )
     return Claim(token=token, pks=pks)

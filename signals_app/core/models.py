@@ -9,6 +9,10 @@ from django.db import models
 
 from signals_app.core.clock import Now
 
+# Note [No second index]
+# Django gives each foreign key an index of its own. Where a longer one begins with the same column, as here, it answers
+# nothing that the longer one does not, and each row written would pay for both.
+
 
 def new_id() -> uuid.UUID:
     """Return a UUIDv7: unguessable enough to show outside, and in the order of creation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -35,9 +36,17 @@ def normalise(kind: str, value: Any) -> str:
         raise InvalidIdentifier(kind, "Enter text.")
     if len(value) > 4 * MAX_IDENTIFIER_LENGTH:  # before any work on it is done
         raise InvalidIdentifier(kind, f"Longer than {MAX_IDENTIFIER_LENGTH} characters.")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value.strip()):
+    return _one_spelling(kind, value)
+
+
+@lru_cache(maxsize=8_192)
+def _one_spelling(kind: str, value: str) -> str:
+    """Do the work of `normalise`; remembered, since a shopper's identifiers come with each of their signals."""
+    stripped = value.strip()
+    # What is printable has none of them, and is nearly everything.
+    if not stripped.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in stripped):
         raise InvalidIdentifier(kind, "Holds control characters.")
-    text = unicodedata.normalize("NFC", value.strip())
+    text = unicodedata.normalize("NFC", stripped)
     if kind == IdentifierKind.EMAIL:
         text = unicodedata.normalize("NFC", text.lower())
     _check(kind, text)

@@ -25,6 +25,13 @@ class Key(NamedTuple):
     value: str
 
 
+class Pointer(NamedTuple):
+    """Where a stored identifier stands, and whose it is."""
+
+    pk: int
+    customer_id: uuid.UUID
+
+
 @dataclass(frozen=True)
 class Seen:
     """Identifiers seen together, strongest first, at least one."""

@@ -24,7 +24,8 @@ class Customer(PublicIdModel, TimestampedModel):
     `email`, `external_id`, `attributes` and `time_zone` are copies of what its identifiers say, for lists and search.
     """
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="customers")
+    # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="customers", db_index=False)
     email = models.CharField(max_length=MAX_IDENTIFIER_LENGTH, blank=True)
     external_id = models.CharField("customer ID", max_length=MAX_IDENTIFIER_LENGTH, blank=True)
     name = models.CharField(max_length=200, blank=True)
@@ -50,7 +51,8 @@ class Customer(PublicIdModel, TimestampedModel):
 class Identifier(models.Model):
     """One ID a shopper is known by; signals, orders, consents and messages point here and are never rewritten."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="identifiers")
     kind = models.CharField(max_length=20, choices=IdentifierKind.choices)
     value = models.CharField(max_length=MAX_IDENTIFIER_LENGTH)
@@ -75,7 +77,8 @@ class IdentityEdge(models.Model):
     """Evidence that two identifiers are one person's; deleting it undoes the link. `left_id` < `right_id`."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
-    left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="edges_right")
+    # Note [No second index], in `core.models`.
+    left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="edges_right", db_index=False)
     right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="edges_left")
     evidence = models.CharField(max_length=20, choices=Evidence.choices)
     reference = models.CharField(max_length=100, blank=True)

@@ -139,10 +139,11 @@ class RuleMatch(PublicIdModel, ClaimedModel):
     While it waits, a new signal that holds moves `due_at`. What was found at each decision stays in `gates`.
     """
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rule_matches")
-    rule = models.ForeignKey(RemarketingRule, on_delete=models.CASCADE, related_name="matches")
+    # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rule_matches", db_index=False)
+    rule = models.ForeignKey(RemarketingRule, on_delete=models.CASCADE, related_name="matches", db_index=False)
     rule_version = models.PositiveIntegerField()
-    identifier = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="rule_matches")
+    identifier = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="rule_matches", db_index=False)
     signal = models.ForeignKey(ShopperSignal, on_delete=models.SET_NULL, null=True, related_name="+")
     """The latest signal that held."""
     order = models.ForeignKey(Order, on_delete=models.CASCADE, null=True, related_name="rule_matches")
@@ -185,7 +186,8 @@ class RuleMatch(PublicIdModel, ClaimedModel):
 class RuleCounter(models.Model):
     """How often a rule's decisions ended for a reason in an hour; near misses live only here."""
 
-    rule = models.ForeignKey(RemarketingRule, on_delete=models.CASCADE, related_name="counters")
+    # Note [No second index], in `core.models`.
+    rule = models.ForeignKey(RemarketingRule, on_delete=models.CASCADE, related_name="counters", db_index=False)
     rule_version = models.PositiveIntegerField()
     reason = models.CharField(max_length=40, choices=Reason.choices)
     hour = models.DateTimeField()

@@ -19,8 +19,11 @@ class ShopperSignal(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="shopper_signals")
-    identifier = models.ForeignKey(Identifier, on_delete=models.SET_NULL, null=True, related_name="shopper_signals")
+    # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="shopper_signals", db_index=False)
+    identifier = models.ForeignKey(
+        Identifier, on_delete=models.SET_NULL, null=True, related_name="shopper_signals", db_index=False
+    )
     received_at = models.DateTimeField()
     occurred_at = models.DateTimeField(null=True)
     """What the sender says of the time, for display only: `received_at` is the order of things."""
@@ -61,7 +64,8 @@ class IntentProfile(models.Model):
     """
 
     customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="intent_profile")
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
 
     # The folded state.
     half_life_hours = models.PositiveSmallIntegerField(default=72)
@@ -132,9 +136,15 @@ class IntentProfile(models.Model):
 
 
 class Interest(models.Model):
-    """How much a shopper cares for one product, category, brand or search; the weight decays like a profile's."""
+    """
+    How much a shopper cares for one product, category, brand or search; the weight decays like a profile's.
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="interests")
+    Each signal changes several. No index holds what changes, so that PostgreSQL writes the new version of a row beside
+    the old one and no index at all; a shopper's few rows are sorted by weight when they are read.
+    """
+
+    # Note [No second index], in `core.models`.
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="interests", db_index=False)
     kind = models.CharField(max_length=20, choices=InterestKind.choices)
     name = models.CharField(max_length=300)
     """A product's URL key, or the name of a category, brand or search."""
@@ -148,7 +158,6 @@ class Interest(models.Model):
             models.UniqueConstraint(fields=("customer", "kind", "name"), name="interest_once_per_customer"),
             models.CheckConstraint(condition=models.Q(kind__in=InterestKind.values), name="interest_kind_known"),
         )
-        indexes = (models.Index(fields=("customer", "-weight_log2"), name="interest_by_weight"),)
 
     def __str__(self) -> str:
         return self.name

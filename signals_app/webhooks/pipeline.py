@@ -12,18 +12,21 @@ whatever has an attempt behind it is claimed alone, so that it takes nothing els
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from signals_app.core import claims
+from signals_app.core import bulk, claims
 from signals_app.core.exceptions import TransientError
 from signals_app.customers import services as customers
-from signals_app.customers.models import Identifier
+from signals_app.customers.models import Customer, Identifier
 from signals_app.facts import services as facts
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
@@ -33,15 +36,21 @@ from signals_app.webhooks import mapping, payload
 from signals_app.webhooks.constants import MAX_ATTEMPTS, InboxState
 from signals_app.webhooks.exceptions import InvalidConfiguration, MalformedDelivery
 from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSource
+from signals_app.webhooks.pace import Pace
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 SUSPECTS_AT_A_TIME = 10
+CLAIMED_AT_ONCE = 200
 TRANSACTION_TRIES = 3
 """A deadlock or serialization failure chooses one of two transactions as the victim; the victim tries again."""
-SIGNALS_A_TRANSACTION = {"sqlite": 20}
+
+
+_paces = {"sqlite": Pace(aim_seconds=0.03, least=20, most=200)}
 """SQLite has one writer at a time, and webhook requests wait behind it: a transaction stays below 50 ms."""
+_other_pace = Pace(aim_seconds=0.25, least=500, most=2_000)
+"""Elsewhere a larger batch shares more of what each statement costs; locks are held no longer than this."""
 
 
 @dataclass(slots=True)
@@ -64,29 +73,65 @@ class BatchReport:
             self.next_due_at = min(next_due_at, self.next_due_at or next_due_at)
 
 
-@dataclass(frozen=True, slots=True)
+class Item(NamedTuple):
+    """A claimed inbox item with what came."""
+
+    id: UUID
+    attempts: int
+    source_id: UUID
+    received_at: datetime
+    body: bytes
+
+
+@dataclass(slots=True)
 class Reading:
     """An inbox item that could be read, and the identity that it carries."""
 
-    item: InboxItem
+    item: Item
     parsed: payload.ParsedSignal
     identifiers: dict[str, str]
     occurred_at: datetime | None
     issues: list[dict[str, str]]
+    identifier: Identifier | None = None
+    """The strongest, when resolved; None of nobody and of the erased."""
+
+    @property
+    def is_erased(self) -> bool:
+        """Tell whether a resolved signal names only people who asked to be erased: nothing else makes an identity unknown."""
+        return bool(self.identifiers) and self.identifier is None
 
 
-def process_batch(*, now: datetime, limit: int = 200) -> BatchReport:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction takes: readings of one store, in order, claimed together."""
+
+    project: Project
+    token: UUID
+    readings: Sequence[Reading]
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """Split it into batches of at most `size`."""
+        for start in range(0, len(self.readings), size):
+            yield replace(self, readings=self.readings[start : start + size])
+
+
+def process_batch(*, now: datetime, limit: int = CLAIMED_AT_ONCE) -> BatchReport:
     """
-    Process up to `limit` waiting deliveries, oldest first, and up to 10 that failed before.
+    Process up to `limit` waiting deliveries (more where one transaction takes more), oldest first, and up to 10 that
+    failed before.
 
     Safe to run any number of times and in any number of workers at once: a delivery is under one worker's lease, and
     what it becomes has its id.
     """
+    pace = _paces.get(connection.vendor, _other_pace)
     report = BatchReport()
-    for claim in _claims(now=now, limit=limit):
+    for claim in _claims(now=now, limit=max(limit, pace.size)):
         report.claimed += len(claim.pks)
-        for batch in _batches(_read_all(claim, report)):
-            _record_or_split(batch, now=now, report=report)
+        for readings in _read_all(claim, report):
+            for batch in readings.parts(pace.size):
+                begun = time.monotonic()
+                _record_or_split(batch, now=now, report=report)
+                pace.note(count=len(batch.readings), seconds=time.monotonic() - begun)
     return report
 
 
@@ -102,26 +147,40 @@ def _claims(*, now: datetime, limit: int) -> Iterator[claims.Claim]:
         yield fresh
 
 
-def _read_all(claim: claims.Claim, report: BatchReport) -> list[Reading]:
-    items = InboxItem.objects.filter(pk__in=claim.pks, lease_token=claim.token)
-    readings = []
-    for item in items.select_related("delivery", "source__project").order_by("delivery__received_at", "pk"):
+def _read_all(claim: claims.Claim, report: BatchReport) -> list[Batch]:
+    columns = ("pk", "attempts", "source_id", "delivery__received_at", "delivery__body")
+    claimed = InboxItem.objects.filter(pk__any_of=claim.pks, lease_token=claim.token)
+    items = [Item(*row) for row in bulk.read_rows(claimed.values_list(*columns))]
+    items.sort(key=attrgetter("received_at", "id"))
+    sources = WebhookSource.objects.select_related("project").in_bulk({item.source_id for item in items})
+    readers = {source_id: _Reader(source) for source_id, source in sources.items()}
+    of_project: dict[Project, list[Reading]] = {}
+    for item in items:
         if item.attempts > MAX_ATTEMPTS:
-            _quarantine(item, "Given up: the worker ended during each attempt.", report)
+            _quarantine(item, claim.token, "Given up: the worker ended during each attempt.", report)
             continue
         try:
-            readings.append(_read(item))
+            reading = readers[item.source_id].read(item)
         except MalformedDelivery as error:
-            _quarantine(item, str(error), report)
-    return readings
+            _quarantine(item, claim.token, str(error), report)
+            continue
+        of_project.setdefault(sources[item.source_id].project, []).append(reading)
+    return [Batch(project, claim.token, readings) for project, readings in of_project.items()]
 
 
-def _read(item: InboxItem) -> Reading:
-    parsed = payload.parse(bytes(item.delivery.body))
-    issues = list(parsed.issues)
-    body = parsed.extra | {"relevant_events": parsed.relevant_events}
-    found = mapping.extract(_mapping_of(item.source, issues), body, parsed.relevant_events)
-    return Reading(item, parsed, found.identifiers, found.occurred_at, issues + found.issues)
+class _Reader:
+    """Reads what came by one source."""
+
+    def __init__(self, source: WebhookSource) -> None:
+        self.issues: list[dict[str, str]] = []
+        self.mapping = _mapping_of(source, self.issues)
+
+    def read(self, item: Item) -> Reading:
+        parsed = payload.parse(bytes(item.body))
+        body = parsed.extra | {"relevant_events": parsed.relevant_events}
+        found = mapping.extract(self.mapping, body, parsed.relevant_events)
+        issues = [*parsed.issues, *self.issues, *found.issues]
+        return Reading(item, parsed, found.identifiers, found.occurred_at, issues)
 
 
 def _mapping_of(source: WebhookSource, issues: list[dict[str, str]]) -> mapping.IdentityMapping:
@@ -132,30 +191,18 @@ def _mapping_of(source: WebhookSource, issues: list[dict[str, str]]) -> mapping.
         return mapping.compile_mapping({})
 
 
-def _batches(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
-    """Split into what one transaction takes: signals of one store, in order, and not too many."""
-    size = SIGNALS_A_TRANSACTION.get(connection.vendor, len(readings))
-    of_project: dict[UUID, list[Reading]] = {}
-    for reading in readings:
-        of_project.setdefault(reading.item.source.project_id, []).append(reading)
-    for group in of_project.values():
-        for start in range(0, len(group), size):
-            yield group[start : start + size]
-
-
-def _record_or_split(batch: Sequence[Reading], *, now: datetime, report: BatchReport) -> None:
+def _record_or_split(batch: Batch, *, now: datetime, report: BatchReport) -> None:
     try:
         _record_with_tries(batch, now=now, report=report)
     except Exception as error:  # noqa: BLE001 - see Note [Poison]: whatever it is, it may hold only the one that causes it
-        if len(batch) == 1:
-            _put_back(batch[0].item, error, now=now, report=report)
+        if len(batch.readings) == 1:
+            _put_back(batch.readings[0].item, batch.token, error, now=now, report=report)
             return
-        middle = len(batch) // 2
-        _record_or_split(batch[:middle], now=now, report=report)
-        _record_or_split(batch[middle:], now=now, report=report)
+        for half in batch.parts((len(batch.readings) + 1) // 2):
+            _record_or_split(half, now=now, report=report)
 
 
-def _record_with_tries(batch: Sequence[Reading], *, now: datetime, report: BatchReport) -> None:
+def _record_with_tries(batch: Batch, *, now: datetime, report: BatchReport) -> None:
     for tries_left in reversed(range(TRANSACTION_TRIES)):
         try:
             return _record(batch, now=now, report=report)
@@ -164,53 +211,50 @@ def _record_with_tries(batch: Sequence[Reading], *, now: datetime, report: Batch
                 raise
 
 
-def _record(batch: Sequence[Reading], *, now: datetime, report: BatchReport) -> None:
-    """Make signals of a batch of one store, with all that follows from them, and take it off the inbox; or nothing."""
-    project = batch[0].item.source.project
+def _record(batch: Batch, *, now: datetime, report: BatchReport) -> None:
+    """Make signals of a batch, with all that follows from them, and take it off the inbox; or nothing."""
+    project = batch.project
     with transaction.atomic():
         readings = _still_ours(batch)
-        identifiers = customers.resolve(
-            project=project,
-            sightings=[
-                customers.Sighting(
-                    reference=str(reading.item.pk),
-                    identifiers=reading.identifiers,
-                    seen_at=reading.item.delivery.received_at,
-                )
-                for reading in readings
-            ],
-            now=now,
+        locked = _resolve(project, readings, now)
+        recorded = shopper_signals.record_signals(
+            project=project, signals=[_signal(reading) for reading in readings], locked=locked, now=now
         )
-        signals = [_signal(reading, identifier=identifiers.get(str(reading.item.pk))) for reading in readings]
-        recorded = shopper_signals.record_signals(project=project, signals=signals, now=now)
-        planned = remarketing.plan_matches(project=project, recorded=recorded, now=now)
+        planned = remarketing.plan_matches(project=project, recorded=recorded, locked=locked, now=now)
         _note_facts(project, recorded)
-        InboxItem.objects.filter(pk__in=[reading.item.pk for reading in readings]).delete()
-        _forget_the_erased(readings, identifiers)
+        InboxItem.objects.filter(pk__any_of=[reading.item.id for reading in readings]).delete()
+        _forget_the_erased(readings)
     report.processed += len(readings)
     report.add_planned(planned.count, planned.next_due_at)
 
 
-def _still_ours(batch: Sequence[Reading]) -> list[Reading]:
+def _still_ours(batch: Batch) -> Sequence[Reading]:
     """Lock the items whose lease we still hold; those whose lease ran out are another worker's."""
     held = InboxItem.objects.select_for_update(no_key=True).filter(
-        pk__in=[reading.item.pk for reading in batch], lease_token=batch[0].item.lease_token
+        pk__any_of=[reading.item.id for reading in batch.readings], lease_token=batch.token
     )
-    ours = set(held.values_list("pk", flat=True))
-    return [reading for reading in batch if reading.item.pk in ours]
+    ours = {pk for (pk,) in bulk.read_rows(held.values_list("pk"))}
+    return [reading for reading in batch.readings if reading.item.id in ours]
 
 
-def _is_erased(reading: Reading, identifier: Identifier | None) -> bool:
-    """Tell whether a signal names only people who asked to be erased: nothing else makes an identity unknown."""
-    return bool(reading.identifiers) and identifier is None
+def _resolve(project: Project, readings: Sequence[Reading], now: datetime) -> dict[UUID, Customer]:
+    """Say whose each signal is, and return their customers, which are locked from now on."""
+    sightings = [
+        customers.Sighting(reading.item.id.hex, reading.identifiers, seen_at=reading.item.received_at)
+        for reading in readings
+    ]
+    found = customers.resolve(project=project, sightings=sightings, now=now)
+    for reading in readings:
+        reading.identifier = found.get(reading.item.id.hex)
+    return {identifier.customer_id: identifier.customer for identifier in found.values()}
 
 
-def _signal(reading: Reading, *, identifier: Identifier | None) -> shopper_signals.NewSignal:
-    parsed, is_erased = reading.parsed, _is_erased(reading, identifier)
+def _signal(reading: Reading) -> shopper_signals.NewSignal:
+    parsed, is_erased = reading.parsed, reading.is_erased
     return shopper_signals.NewSignal(
-        id=reading.item.pk,
-        received_at=reading.item.delivery.received_at,
-        identifier=identifier,
+        id=reading.item.id,
+        received_at=reading.item.received_at,
+        identifier=reading.identifier,
         drop_proba=parsed.drop_proba,
         performance=parsed.performance,
         num_events=parsed.num_events,
@@ -226,8 +270,8 @@ def _signal(reading: Reading, *, identifier: Identifier | None) -> shopper_signa
     )
 
 
-def _forget_the_erased(readings: Sequence[Reading], identifiers: dict[str, Identifier]) -> None:
-    erased = [reading.item.pk for reading in readings if _is_erased(reading, identifiers.get(str(reading.item.pk)))]
+def _forget_the_erased(readings: Sequence[Reading]) -> None:
+    erased = [reading.item.id for reading in readings if reading.is_erased]
     if erased:
         WebhookDelivery.objects.filter(pk__in=erased).delete()
 
@@ -235,17 +279,17 @@ def _forget_the_erased(readings: Sequence[Reading], identifiers: dict[str, Ident
 def _note_facts(project: Project, recorded: Sequence[shopper_signals.RecordedSignal]) -> None:
     if not recorded:
         return
-    facts.record(project=project, kind=FactKind.SIGNAL_RECORDED, subject_ids=[str(new.signal.pk) for new in recorded])
+    facts.record(project=project, kind=FactKind.SIGNAL_RECORDED, subject_ids=[str(new.signal.id) for new in recorded])
     if changed := sorted({str(new.customer_id) for new in recorded if new.customer_id}):
         facts.record(project=project, kind=FactKind.PROFILE_CHANGED, subject_ids=changed)
 
 
-def _put_back(item: InboxItem, error: Exception, *, now: datetime, report: BatchReport) -> None:
-    logger.error("A delivery could not be processed.", exc_info=error, extra={"delivery_id": str(item.pk)})
+def _put_back(item: Item, token: UUID, error: Exception, *, now: datetime, report: BatchReport) -> None:
+    logger.error("A delivery could not be processed.", exc_info=error, extra={"delivery_id": str(item.id)})
     if item.attempts >= MAX_ATTEMPTS:
-        _quarantine(item, _described(error), report)
+        _quarantine(item, token, _described(error), report)
         return
-    InboxItem.objects.filter(pk=item.pk, lease_token=item.lease_token).update(
+    InboxItem.objects.filter(pk=item.id, lease_token=token).update(
         lease_token=None,
         lease_until=None,
         due_at=now + timedelta(seconds=5 * 3 ** (item.attempts - 1)),  # 5, 15, 45, 135 s
@@ -254,9 +298,9 @@ def _put_back(item: InboxItem, error: Exception, *, now: datetime, report: Batch
     report.failed += 1
 
 
-def _quarantine(item: InboxItem, problem: str, report: BatchReport) -> None:
-    logger.warning("A delivery needs fixing.", extra={"delivery_id": str(item.pk)})
-    report.quarantined += InboxItem.objects.filter(pk=item.pk, lease_token=item.lease_token).update(
+def _quarantine(item: Item, token: UUID, problem: str, report: BatchReport) -> None:
+    logger.warning("A delivery needs fixing.", extra={"delivery_id": str(item.id)})
+    report.quarantined += InboxItem.objects.filter(pk=item.id, lease_token=token).update(
         state=InboxState.QUARANTINED, lease_token=None, lease_until=None, error=problem[:500]
     )
 

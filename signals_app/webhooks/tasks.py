@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 from celery import shared_task
+from django.db import connection
 from django.utils import timezone
 
+from signals_app.core.turns import in_turn
 from signals_app.remarketing import tasks as remarketing_tasks
 from signals_app.webhooks import measures, pipeline, services, wakeup
 
 SECONDS_AT_A_TIME = 20
 SECONDS_BETWEEN_LOOKS = 0.2
 
-_is_asked = threading.Event()
-_turn = threading.Lock()
+DRAINING_THREADS = 1 if connection.vendor == "sqlite" else 2
+"""Where there is more than one writer, one thread computes while the database works for the other."""
 
 
 @shared_task
+@in_turn(threads=DRAINING_THREADS)
 def process_inbox(**_: object) -> None:
-    """
-    Process what waits in the inbox, until it is empty or 20 seconds have passed; then pass on what became due.
-
-    Of one process, one thread does it, and looks again if another was asked meanwhile: more threads would only wait
-    for each other, on SQLite for the one writer's turn, elsewhere for the interpreter.
-    """
-    _is_asked.set()
-    while _is_asked.is_set() and _turn.acquire(blocking=False):
-        try:
-            _is_asked.clear()
-            _drain()
-        finally:
-            _turn.release()
-
-
-def _drain() -> None:
+    """Process what waits in the inbox, until it is empty or 20 seconds have passed; then pass on what became due."""
     services.release_parked(now=timezone.now())
     stop_at, next_due_at = time.monotonic() + SECONDS_AT_A_TIME, None
     while time.monotonic() < stop_at:
@@ -51,26 +38,26 @@ def _drain() -> None:
 
 
 @shared_task
-def continue_replays(**_: object) -> int:
+@in_turn()
+def continue_replays(**_: object) -> None:
     """
     Hand over what is to be replayed, slice by slice, until there is no more or 20 seconds have passed.
 
-    While much waits in the inbox it waits too, and leaves the rest to the next call. Says how many it handed over.
+    While much waits in the inbox it waits too, and leaves the rest to the next call.
     """
-    stop_at, count = time.monotonic() + SECONDS_AT_A_TIME, 0
+    stop_at = time.monotonic() + SECONDS_AT_A_TIME
     while time.monotonic() < stop_at:
         progress = services.continue_replay(now=timezone.now())
-        count += progress.handed_over
         if progress.handed_over:
             wakeup.wake_workers()
         elif not progress.is_waiting:
             break
         else:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-    return count
 
 
 @shared_task
+@in_turn()
 def watch_connections(**_: object) -> None:
     """Count what came, look at every connection, and tell the team what is wrong or over."""
     services.count_arrivals(now=timezone.now())
@@ -86,6 +73,7 @@ def probe_addresses(**_: object) -> int:
 
 
 @shared_task
+@in_turn()
 def diagnose_failures(**_: object) -> None:
     """Find out why requests did not verify, a bounded number at a time, and forget what is older than 14 days."""
     services.diagnose_failures(now=timezone.now())

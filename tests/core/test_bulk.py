@@ -86,3 +86,54 @@ class TestWritingRows:
 
         with pytest.raises(IntegrityError), transaction.atomic():
             bulk.write_rows(Interest, fields=[*KEY, *MERGE], rows=[row], unique=KEY, merge=MERGE)
+
+
+class TestChangingRows:
+    def test_changes_the_named_fields_of_the_rows_that_are_there(self, customer: Customer) -> None:
+        write(customer, ("wool", 1.0, 1, NOW), ("hat", 2.0, 1, NOW))
+        wool, hat = Interest.objects.get(name="wool"), Interest.objects.get(name="hat")
+        later = NOW + timedelta(days=1)
+
+        rows = [(wool.pk, 3.5, later), (hat.pk, 4.5, NOW), (hat.pk + 1_000, 1.0, NOW)]
+        bulk.change_rows(Interest, key="id", fields=["weight_log2", "last_seen_at"], rows=rows)
+
+        wool.refresh_from_db()
+        assert (wool.weight_log2, wool.last_seen_at, wool.evidence_count) == (3.5, later, 1)
+        assert Interest.objects.get(name="hat").weight_log2 == 4.5
+        assert Interest.objects.count() == 2
+
+
+class TestWritingRowsThatAreThere:
+    def test_leaves_them_alone_if_told_nothing_else(self, customer: Customer) -> None:
+        write(customer, ("wool", 1.0, 1, NOW))
+
+        rows = [(customer.pk, "search", "wool", 9.0, 9, NOW), (customer.pk, "search", "hat", 2.0, 1, NOW)]
+        bulk.write_rows(Interest, fields=[*KEY, *MERGE], rows=rows, unique=KEY)
+
+        assert dict(Interest.objects.values_list("name", "weight_log2")) == {"wool": 1.0, "hat": 2.0}
+
+
+class TestReadingRows:
+    def test_gives_what_the_orm_gives(self, project: Project, customer: Customer) -> None:
+        name = "a “b” \\ 'c' %s {x,y} NULL"
+        write(customer, (name, 1.5, 3, NOW))
+        columns = ("pk", "customer_id", "name", "weight_log2", "evidence_count", "last_seen_at")
+
+        (row,) = bulk.read_rows(Interest.objects.filter(name=name).values_list(*columns))
+
+        assert row == Interest.objects.values_list(*columns).get()
+        assert row[-1].utcoffset() == timedelta(0)
+
+
+class TestAnyOf:
+    def test_finds_rows_by_many_values_of_any_kind(self, customer: Customer) -> None:
+        names = ["wool", 'q"u\\o,t{e}', "NULL", "%s"]
+        write(customer, *((name, 1.0, 1, NOW) for name in names))
+        ids = list(Interest.objects.values_list("pk", flat=True))
+
+        assert Interest.objects.filter(name__any_of=names).count() == 4
+        assert Interest.objects.filter(name__any_of=["null", "", "wool"]).count() == 1
+        assert Interest.objects.filter(pk__any_of=[*ids, *range(10**9, 10**9 + 70_000)]).count() == 4
+        assert Interest.objects.filter(customer__any_of={customer.pk, uuid.uuid4()}).count() == 4
+        assert Interest.objects.filter(customer__any_of=[]).count() == 0
+        assert Customer.objects.filter(pk__any_of=[customer.pk]).update(name="Anna") == 1

@@ -153,12 +153,12 @@ class TestRunningAgain:
     def test_by_a_worker_whose_lease_ran_out_meanwhile_leaves_it_to_the_other(self, post: Callable[..., str]) -> None:
         post()
         slow = claims.claim(InboxItem.objects.all(), now=NOW, lease=pipeline.LEASE, limit=10)
-        readings = pipeline._read_all(slow, pipeline.BatchReport())
+        (batch,) = pipeline._read_all(slow, pipeline.BatchReport())
         later = NOW + pipeline.LEASE
         claims.claim(InboxItem.objects.all(), now=later, lease=pipeline.LEASE, limit=10)
         report = pipeline.BatchReport()
 
-        pipeline._record_or_split(readings, now=later, report=report)
+        pipeline._record_or_split(batch, now=later, report=report)
 
         assert report.processed == 0
         assert not ShopperSignal.objects.exists()

@@ -8,16 +8,17 @@ from itertools import chain
 
 from django.db.models import Q
 
+from signals_app.core.bulk import read_rows, write_rows
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS
-from signals_app.customers.joining import JoinPlan, Key, Link, Seen
-from signals_app.customers.models import Identifier, IdentityConflict, IdentityEdge
+from signals_app.customers.joining import JoinPlan, Key, Link, Pointer, Seen
+from signals_app.customers.models import IdentityConflict, IdentityEdge
 from signals_app.projects.models import Project
 
 MAX_CONFLICTS_PER_IDENTIFIER = 10
 """A browser that this many shoppers share is a shared one: further pairs would only bury what a person can settle."""
 
 
-def count_links_to_stronger(seen: Sequence[Seen], existing: Mapping[Key, Identifier]) -> dict[Key, int]:
+def count_links_to_stronger(seen: Sequence[Seen], existing: Mapping[Key, Pointer]) -> dict[Key, int]:
     """Return how many stronger identifiers each browser or visit is tied to, where this could join two customers."""
     doubtful: set[Key] = set()
     for one in seen:
@@ -38,20 +39,19 @@ def count_links_to_stronger(seen: Sequence[Seen], existing: Mapping[Key, Identif
     return dict(counts)
 
 
-def record_links(project: Project, plan: JoinPlan, identifiers: Mapping[Key, Identifier]) -> None:
+def record_links(project: Project, plan: JoinPlan, identifiers: Mapping[Key, Pointer]) -> None:
     """Store what is new of a plan's links and conflicts."""
     links = _by_pair(plan.links, identifiers)
-    known = IdentityEdge.objects.filter(left__in={left for left, _ in links}, right__in={right for _, right in links})
-    for pair in known.values_list("left_id", "right_id"):
+    known = IdentityEdge.objects.filter(left__any_of={left for left, _ in links})
+    for pair in read_rows(known.values_list("left_id", "right_id")):
         links.pop(pair, None)
-    IdentityEdge.objects.bulk_create(
-        [
-            IdentityEdge(
-                project=project, left_id=left, right_id=right, evidence=link.evidence, reference=link.reference[:100]
-            )
-            for (left, right), link in sorted(links.items(), key=lambda item: item[0])
-        ],
-        ignore_conflicts=True,
+    write_rows(
+        IdentityEdge,
+        fields=("project", "left", "right", "evidence", "reference"),
+        rows=(
+            (project.pk, *pair, link.evidence, link.reference[:100]) for pair, link in sorted(links.items(), key=_first)
+        ),
+        unique=("left", "right"),
     )
     if plan.conflicts:
         _record_conflicts(project, _by_pair(plan.conflicts, identifiers))
@@ -62,7 +62,7 @@ def _record_conflicts(project: Project, conflicts: dict[tuple[int, int], Link]) 
     known = set(IdentityConflict.objects.filter(Q(left__in=ids) | Q(right__in=ids)).values_list("left_id", "right_id"))
     counts = Counter(chain.from_iterable(known))
     fresh = []
-    for (left, right), link in sorted(conflicts.items(), key=lambda item: item[0]):
+    for (left, right), link in sorted(conflicts.items(), key=_first):
         if (left, right) in known or max(counts[left], counts[right]) >= MAX_CONFLICTS_PER_IDENTIFIER:
             continue
         counts.update((left, right))
@@ -74,9 +74,13 @@ def _record_conflicts(project: Project, conflicts: dict[tuple[int, int], Link]) 
     IdentityConflict.objects.bulk_create(fresh, ignore_conflicts=True)
 
 
-def _by_pair(links: Iterable[Link], identifiers: Mapping[Key, Identifier]) -> dict[tuple[int, int], Link]:
+def _first(item: tuple[tuple[int, int], Link]) -> tuple[int, int]:
+    return item[0]
+
+
+def _by_pair(links: Iterable[Link], identifiers: Mapping[Key, Pointer]) -> dict[tuple[int, int], Link]:
     pairs = {}
     for link in links:
-        left, right = sorted((identifiers[link.stronger].pk, identifiers[link.weaker].pk))
-        pairs[left, right] = link
+        stronger, weaker = identifiers[link.stronger].pk, identifiers[link.weaker].pk
+        pairs[(stronger, weaker) if stronger < weaker else (weaker, stronger)] = link
     return pairs

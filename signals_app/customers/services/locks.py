@@ -3,6 +3,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+from signals_app.core import bulk
 from signals_app.customers.models import Customer
 
 
@@ -15,5 +16,5 @@ def lock_customers(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Customer]:
     row locks and needs none: its transactions write one at a time.
     """
     wanted = sorted(set(ids))
-    locked = Customer.objects.select_for_update(no_key=True).filter(id__in=wanted).order_by("id")
-    return {customer.id: customer for customer in locked} if wanted else {}
+    locked = Customer.objects.select_for_update(no_key=True).filter(id__any_of=wanted).order_by("id")
+    return {customer.id: customer for customer in bulk.read_models(locked)} if wanted else {}

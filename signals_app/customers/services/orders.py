@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
+from signals_app.core.bulk import read_rows
 from signals_app.customers.constants import Evidence, OrderState
 from signals_app.customers.exceptions import InvalidValue
 from signals_app.customers.identifiers import normalise_all
@@ -75,12 +76,12 @@ def record_order(
 def last_order_at(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
     """Return when each of these customers last ordered something that was not undone; who never did is left out."""
     rows = (
-        Order.objects.filter(identifier__customer_id__in=customer_ids)
+        Order.objects.filter(identifier__customer__any_of=customer_ids)
         .exclude(state__in=UNDONE_STATES)
         .values_list("identifier__customer_id")
         .annotate(Max("placed_at"))
     )
-    return dict(rows)
+    return dict(read_rows(rows))
 
 
 def _check(order: Order) -> None:

@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from signals_app.customers.constants import KINDS_BY_STRENGTH, IdentifierKind
 from signals_app.customers.models import Customer, Identifier
@@ -28,7 +28,16 @@ def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) ->
     Customer.objects.bulk_update(customers.values(), [*COPIED_FIELDS, "updated_at"])
 
 
-def copy_from_identifiers(customer: Customer, identifiers: Iterable[Identifier]) -> None:
+class Said(NamedTuple):
+    """What an identifier that is about to be stored says of its customer."""
+
+    kind: str
+    value: str
+    attributes: Mapping[str, Any] = {}
+    pk: int = 0
+
+
+def copy_from_identifiers(customer: Customer, identifiers: Iterable[Identifier | Said]) -> None:
     """
     Set the copies on a customer, without saving it.
 

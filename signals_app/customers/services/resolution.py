@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, UUIDField, Value, When
+from django.db.models import Case, F, UUIDField, Value, When
 from django.db.models.functions import Coalesce, Greatest
 
+from signals_app.core.bulk import read_rows, write_rows
 from signals_app.core.models import new_id
 from signals_app.customers import facets
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, Evidence
@@ -24,12 +26,13 @@ from signals_app.customers.exceptions import (
     InvalidValue,
 )
 from signals_app.customers.identifiers import normalise, normalise_all
-from signals_app.customers.joining import JoinPlan, Key, Seen, Standing, plan_joins
+from signals_app.customers.joining import JoinPlan, Key, Pointer, Seen, Standing, plan_joins
 from signals_app.customers.models import Customer, Identifier
 from signals_app.customers.services import links, tombstones
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.profile_copies import (
     TIME_ZONE_ATTRIBUTE,
+    Said,
     copy_from_identifiers,
     refresh_copies,
 )
@@ -182,12 +185,12 @@ def _usable(project: Project, sightings: Sequence[Sighting]) -> list[Seen]:
 
 def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resolution:
     keys = {key for one in seen for key in one.keys}
-    existing = _identifiers(project, keys)
-    locked = lock_customers(identifier.customer_id for identifier in existing.values())
-    existing = _reread(project, existing, locked)
+    existing = _pointers(project, keys)
+    locked = lock_customers(pointer.customer_id for pointer in existing.values())
+    existing = _reread(existing, locked)
     plan = plan_joins(
         seen,
-        pointers={key: identifier.customer_id for key, identifier in existing.items()},
+        pointers={key: pointer.customer_id for key, pointer in existing.items()},
         customers={
             pk: Standing(bool(one.email or one.external_id), bool(one.external_id)) for pk, one in locked.items()
         },
@@ -205,56 +208,78 @@ def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resoluti
     refresh_copies({pk: customers[pk] for pk in sorted(renamed - plan.created)}, now=now)
     _merge(plan, customers, now)
     _note_seen(plan, seen, customers, now)
-    for key, identifier in known.items():
-        identifier.customer = customers[plan.customer_of[key]]
-    return Resolution({one.reference: known[one.keys[0]] for one in seen}, plan.created, plan.conflicted)
+    anchors = {
+        key: _identifier(project, key, known[key], customers[plan.customer_of[key]])
+        for key in {one.keys[0] for one in seen}
+    }
+    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted)
 
 
-def _identifiers(project: Project, keys: set[Key]) -> dict[Key, Identifier]:
-    of_kind = Q()
-    for kind in {key.kind for key in keys}:
-        of_kind |= Q(kind=kind, value__in=sorted(key.value for key in keys if key.kind == kind))
-    found = Identifier.objects.filter(of_kind, project=project) if keys else []
-    return {Key(identifier.kind, identifier.value): identifier for identifier in found}
+def _pointers(project: Project, keys: Collection[Key]) -> dict[Key, Pointer]:
+    """Return those of the identifiers that exist, each with its customer."""
+    found: dict[Key, Pointer] = {}
+    for kind in sorted({key.kind for key in keys}):
+        values = [key.value for key in keys if key.kind == kind]
+        stored = Identifier.objects.filter(project=project, kind=kind, value__any_of=values)
+        for value, *pointer in read_rows(stored.values_list("value", "pk", "customer_id")):
+            found[Key(kind, value)] = Pointer(*pointer)
+    return found
 
 
-def _reread(
-    project: Project, existing: dict[Key, Identifier], locked: Mapping[uuid.UUID, Customer]
-) -> dict[Key, Identifier]:
+def _reread(existing: dict[Key, Pointer], locked: Mapping[uuid.UUID, Customer]) -> dict[Key, Pointer]:
     """Return the pointers as they are under the lock; whoever moves one holds the lock of its customer."""
     if not connection.features.has_select_for_update:
         return existing  # SQLite: our transaction has been the only one that writes since it began
-    reread = _identifiers(project, set(existing))
-    if any(identifier.customer_id not in locked for identifier in reread.values()):
+    stored = Identifier.objects.filter(pk__any_of=[pointer.pk for pointer in existing.values()])
+    customer_of = dict(read_rows(stored.values_list("pk", "customer_id")))
+    if not locked.keys() >= set(customer_of.values()):
         raise _Moved
-    return reread
+    return {
+        key: Pointer(pointer.pk, customer_of[pointer.pk])
+        for key, pointer in existing.items()
+        if pointer.pk in customer_of
+    }
+
+
+def _identifier(project: Project, key: Key, pointer: Pointer, customer: Customer) -> Identifier:
+    """Return a stored identifier with its customer; what else it holds is read when somebody asks."""
+    columns = ("id", "project_id", "customer_id", "kind", "value")
+    identifier = Identifier.from_db(None, columns, (pointer.pk, project.pk, customer.pk, key.kind, key.value))
+    identifier.customer = customer
+    return identifier
 
 
 def _create_customers(
     project: Project, plan: JoinPlan, missing: Sequence[Key], now: datetime
 ) -> dict[uuid.UUID, Customer]:
-    fresh = {pk: Customer(id=pk, project=project, created_at=now) for pk in sorted(plan.created)}
-    of_customer: dict[uuid.UUID, list[Identifier]] = {pk: [] for pk in fresh}
+    of_customer: dict[uuid.UUID, list[Said]] = {pk: [] for pk in sorted(plan.created)}
     for key in missing:
-        if plan.customer_of[key] in fresh:
-            of_customer[plan.customer_of[key]].append(Identifier(kind=key.kind, value=key.value))
-    for pk, customer in fresh.items():
-        copy_from_identifiers(customer, of_customer[pk])
-    Customer.objects.bulk_create(fresh.values())
+        if plan.customer_of[key] in of_customer:
+            of_customer[plan.customer_of[key]].append(Said(key.kind, key.value))
+    fresh = {}
+    for pk, said in of_customer.items():
+        fresh[pk] = Customer(id=pk, project=project, created_at=now, updated_at=now)
+        copy_from_identifiers(fresh[pk], said)
+        fresh[pk]._state.adding = False
+    columns = [column.attname for column in Customer._meta.concrete_fields]
+    write_rows(
+        Customer,
+        fields=[column.name for column in Customer._meta.concrete_fields],
+        rows=map(attrgetter(*columns), fresh.values()),
+    )
     return fresh
 
 
-def _create_identifiers(project: Project, plan: JoinPlan, missing: Sequence[Key]) -> dict[Key, Identifier]:
+def _create_identifiers(project: Project, plan: JoinPlan, missing: Sequence[Key]) -> dict[Key, Pointer]:
     # Sorted, so that two transactions that create the same ones wait in the same order. Where the other was faster,
     # nothing is inserted, and the pointer read back is not the one planned: then all is looked at again.
-    Identifier.objects.bulk_create(
-        [
-            Identifier(project=project, customer_id=plan.customer_of[key], kind=key.kind, value=key.value)
-            for key in missing
-        ],
-        ignore_conflicts=True,
+    write_rows(
+        Identifier,
+        fields=("project", "customer", "kind", "value", "attributes"),
+        rows=((project.pk, plan.customer_of[key], key.kind, key.value, {}) for key in missing),
+        unique=("project", "kind", "value"),
     )
-    created = _identifiers(project, set(missing))
+    created = _pointers(project, missing)
     if any(key not in created or created[key].customer_id != plan.customer_of[key] for key in missing):
         raise _Moved
     return created
@@ -299,6 +324,6 @@ def _set_seen(customers: Sequence[Customer], *, at: datetime, now: datetime) -> 
     for customer in customers:
         customer.last_seen_at = max(filter(None, (customer.last_seen_at, at)))
     if customers:
-        Customer.objects.filter(id__in=[customer.pk for customer in customers]).update(
+        Customer.objects.filter(id__any_of=[customer.pk for customer in customers]).update(
             last_seen_at=Greatest(Coalesce(F("last_seen_at"), Value(at)), Value(at)), updated_at=now
         )

@@ -137,7 +137,7 @@ def _occasions(customer: Customer, rule: RemarketingRule, now: datetime) -> list
         ]
     signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("-received_at", "-pk")
     recorded = signal_services.recall_signals(project=rule.project, signals=list(signals[:SIGNALS_LOOKED_AT]), now=now)
-    return [Occasion(str(one.signal.pk), one.signal.received_at, one.values) for one in recorded]
+    return [Occasion(str(one.signal.id), one.signal.received_at, one.values) for one in recorded]
 
 
 def _situation(

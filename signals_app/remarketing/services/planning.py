@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
+from signals_app.core import bulk
+from signals_app.core.models import new_id
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer
 from signals_app.projects.models import Project
 from signals_app.remarketing import schedule
 from signals_app.remarketing.constants import EntryEvent, MatchState, Reason
 from signals_app.remarketing.decision import Decision, Moment, Outcome, RuleSpec, Situation, decide
-from signals_app.remarketing.models import RuleMatch
+from signals_app.remarketing.models import RemarketingRule, RuleMatch
 from signals_app.remarketing.services import rules as rule_services
 from signals_app.remarketing.services.counters import CounterKey, Counts, add_counts
 from signals_app.remarketing.services.situations import trigger_situations
-from signals_app.segments import conditions
+from signals_app.segments.conditions import Columns
 from signals_app.shopper_signals.services import RecordedSignal
 
 Pair = tuple[UUID, UUID]
@@ -38,7 +40,7 @@ class PlannedMatches:
 
 @dataclass
 class _Batch:
-    """The signals of one batch, sorted out by shopper and rule."""
+    """The signals of one batch, in order, sorted out by shopper and rule."""
 
     signals: list[RecordedSignal]
     specs: list[RuleSpec]
@@ -50,55 +52,71 @@ class _Batch:
     def sort_out(self) -> None:
         for recorded in self.signals:
             if recorded.customer_id is not None:
-                latest = self.last_signal_at.get(recorded.customer_id)
-                received_at = recorded.signal.received_at
-                self.last_signal_at[recorded.customer_id] = max(latest or received_at, received_at)
-            for spec in self.specs:
-                if not _trigger_holds(spec, recorded, self.now):
-                    self.count(spec, Reason.SKIPPED_TRIGGER)
-                elif recorded.customer_id is None:
-                    self.count(spec, _decide_unknown(spec, recorded, self.now).reason)
-                else:
-                    self.holding.setdefault((recorded.customer_id, spec.id), []).append(recorded)
+                self.last_signal_at[recorded.customer_id] = recorded.signal.received_at
+        columns = Columns([recorded.values for recorded in self.signals], now=self.now)
+        for spec in self.specs:
+            holding = columns.holding(spec.trigger)
+            self.count(spec, Reason.SKIPPED_TRIGGER, len(self.signals) - len(holding))
+            for place in holding:
+                self._note_holding(spec, self.signals[place])
+
+    def _note_holding(self, spec: RuleSpec, recorded: RecordedSignal) -> None:
+        if recorded.customer_id is None:
+            self.count(spec, _decide_unknown(spec, recorded, self.now).reason)
+        else:
+            self.holding.setdefault((recorded.customer_id, spec.id), []).append(recorded)
 
     def count(self, spec: RuleSpec, reason: Reason, times: int = 1) -> None:
         self.counts[CounterKey(spec.id, spec.version, reason)] += times
 
 
-def plan_matches(*, project: Project, recorded: Sequence[RecordedSignal], now: datetime) -> PlannedMatches:
+@dataclass(slots=True)
+class _Waiting:
+    """A match that waits for more signals of its shopper."""
+
+    id: UUID
+    customer_id: UUID
+    rule_id: UUID
+    triggered_at: datetime
+    due_at: datetime
+
+
+def plan_matches(
+    *,
+    project: Project,
+    recorded: Sequence[RecordedSignal],
+    locked: Mapping[UUID, Customer] | None = None,
+    now: datetime,
+) -> PlannedMatches:
     """
     Test each new signal against the store's active rules and plan what should happen.
 
     Where a trigger holds, the shopper gets a waiting match, one at most for each rule; while it waits, a further signal
     that holds brings its values up to date. Any new signal of a shopper starts their waits again. Everything else is
     counted by reason. Safe to run again with the same signals: an occasion is named by the signal that began it.
+
+    `locked`: the shoppers, from a caller who has them locked in this transaction; without it they are locked here.
     """
     if not recorded:
         return PlannedMatches()
     specs = rule_services.active_specs(project=project, entry_event=EntryEvent.SIGNAL)
-    batch = _Batch(sorted(recorded, key=lambda one: (one.signal.received_at, one.signal.pk.bytes)), specs, now)
+    batch = _Batch(sorted(recorded, key=lambda one: (one.signal.received_at, one.signal.id.bytes)), specs, now)
     batch.sort_out()
     with transaction.atomic():
-        planned = _plan(project, batch) if batch.last_signal_at else PlannedMatches()
+        planned = _plan(project, batch, locked) if batch.last_signal_at else PlannedMatches()
         add_counts(batch.counts, now=now)
     return planned
 
 
-def _plan(project: Project, batch: _Batch) -> PlannedMatches:
-    involved = {customer_id for customer_id, _ in batch.holding} | _waiting_customers(batch.last_signal_at)
-    if not involved:
-        return PlannedMatches()
-    customers = customer_services.lock_customers(involved)
-    waiting = _waiting_matches(customers)
-    restarted = _restart_waits(project, batch, customers, waiting)
-    fresh = {pair: signals for pair, signals in batch.holding.items() if pair not in waiting and pair[0] in customers}
-    created = _create_matches(project, batch, customers, fresh)
-    dues = [match.due_at for match in (*created, *restarted)]
-    return PlannedMatches(len(created), len(restarted), min(dues, default=None))
-
-
-def _trigger_holds(spec: RuleSpec, recorded: RecordedSignal, now: datetime) -> bool:
-    return conditions.holds(spec.trigger, recorded.values, now=now)
+def _plan(project: Project, batch: _Batch, locked: Mapping[UUID, Customer] | None) -> PlannedMatches:
+    if locked is None:
+        waits = {match.customer_id for match in _waiting_matches(batch.last_signal_at).values()}
+        locked = customer_services.lock_customers(waits | {customer_id for customer_id, _ in batch.holding})
+    waiting = _waiting_matches(locked)
+    restarted = _restart_waits(project, batch, locked, waiting)
+    fresh = {pair: signals for pair, signals in batch.holding.items() if pair not in waiting and pair[0] in locked}
+    dues = _create_matches(project, batch, locked, fresh)
+    return PlannedMatches(len(dues), len(restarted), min([*dues, *(match.due_at for match in restarted)], default=None))
 
 
 def _decide_unknown(spec: RuleSpec, recorded: RecordedSignal, now: datetime) -> Decision:
@@ -115,34 +133,25 @@ def _decide_unknown(spec: RuleSpec, recorded: RecordedSignal, now: datetime) -> 
 # --- Waits that start again -----------------------------------------------------------------------------------------
 
 
-def _waiting_customers(customer_ids: Iterable[UUID]) -> set[UUID]:
-    waiting = RuleMatch.objects.filter(
-        identifier__customer__in=list(customer_ids),
-        state=MatchState.PLANNED,
-        rule__entry_event=EntryEvent.SIGNAL,
-    )
-    return set(waiting.order_by().values_list("identifier__customer", flat=True))
-
-
-def _waiting_matches(customers: Mapping[UUID, Customer]) -> dict[Pair, RuleMatch]:
+def _waiting_matches(customer_ids: Collection[UUID]) -> dict[Pair, _Waiting]:
     matches = RuleMatch.objects.filter(
-        identifier__customer__in=list(customers),
-        state=MatchState.PLANNED,
-        rule__entry_event=EntryEvent.SIGNAL,
-    ).select_related("rule", "identifier")
-    return {(match.identifier.customer_id, match.rule_id): match for match in matches.order_by("triggered_at", "pk")}
+        identifier__customer__any_of=customer_ids, state=MatchState.PLANNED, rule__entry_event=EntryEvent.SIGNAL
+    ).order_by("triggered_at", "pk")
+    rows = bulk.read_rows(matches.values_list("pk", "identifier__customer", "rule", "triggered_at", "due_at"))
+    return {(match.customer_id, match.rule_id): match for match in (_Waiting(*row) for row in rows)}
 
 
 def _restart_waits(
-    project: Project, batch: _Batch, customers: Mapping[UUID, Customer], waiting: Mapping[Pair, RuleMatch]
-) -> list[RuleMatch]:
-    policy = rule_services.policy_of(project) if waiting else None
+    project: Project, batch: _Batch, customers: Mapping[UUID, Customer], waiting: Mapping[Pair, _Waiting]
+) -> list[_Waiting]:
+    rules = RemarketingRule.objects.filter(pk__any_of={rule_id for _, rule_id in waiting})
+    specs = {spec.id: spec for spec in rule_services.current_specs(project=project, rules=rules)} if waiting else {}
     restarted = []
     for (customer_id, rule_id), match in waiting.items():
         last = batch.last_signal_at.get(customer_id)
-        if policy is None or last is None or last < match.triggered_at:
+        spec = specs.get(rule_id)
+        if spec is None or last is None or last < match.triggered_at:
             continue
-        spec = rule_services.spec_of(match.rule, policy)
         match.triggered_at = last
         match.due_at = schedule.due_at(
             last=last,
@@ -151,18 +160,40 @@ def _restart_waits(
             zone=schedule.zone_of(customers[customer_id].time_zone, project.time_zone),
             hours=spec.hours,
         )
-        match.attempts, match.lease_token, match.lease_until = 0, None, None
-        holding = batch.holding.get((customer_id, rule_id))
-        if holding:
-            match.signal, match.values = holding[-1].signal, as_json(holding[-1].values)
         restarted.append(match)
-    RuleMatch.objects.bulk_update(
-        restarted, ["triggered_at", "due_at", "signal", "values", "attempts", "lease_token", "lease_until"]
-    )
+    _save_restarted(batch, restarted)
     return restarted
 
 
+def _save_restarted(batch: _Batch, restarted: Sequence[_Waiting]) -> None:
+    """Store when waits end now, and the newer values of those whose trigger held again."""
+    times = ("triggered_at", "due_at", "attempts", "lease_token", "lease_until")
+    bulk.change_rows(
+        RuleMatch,
+        key="id",
+        fields=times,
+        rows=((match.id, match.triggered_at, match.due_at, 0, None, None) for match in restarted),
+    )
+    held_again = (
+        (match.id, signals[-1])
+        for match in restarted
+        if (signals := batch.holding.get((match.customer_id, match.rule_id)))
+    )
+    bulk.change_rows(
+        RuleMatch,
+        key="id",
+        fields=("signal", "values"),
+        rows=((match_id, last.signal.id, as_json(last.values)) for match_id, last in held_again),
+    )
+
+
 # --- New matches ----------------------------------------------------------------------------------------------------
+
+
+MATCH_FIELDS = (
+    *("id", "project", "rule", "rule_version", "identifier", "signal", "entry_key", "state", "reason", "arm"),
+    *("triggered_at", "due_at", "created_at", "values", "gates", "attempts"),
+)
 
 
 def _create_matches(
@@ -170,7 +201,8 @@ def _create_matches(
     batch: _Batch,
     customers: Mapping[UUID, Customer],
     fresh: Mapping[Pair, list[RecordedSignal]],
-) -> list[RuleMatch]:
+) -> list[datetime]:
+    """Store a match for each pair that may enter, and return when they are due."""
     situations = trigger_situations(
         project=project,
         customers=customers,
@@ -182,17 +214,18 @@ def _create_matches(
         now=batch.now,
     )
     specs = {spec.id: spec for spec in batch.specs}
-    matches = []
+    rows, dues = [], []
     for pair, situation in situations.items():
         spec, signals = specs[pair[1]], fresh[pair]
         decision = decide(spec, situation, batch.now)
         # Each signal that was refused counts, however they were batched; those that join a match that waits do not.
         batch.count(spec, decision.reason, 1 if decision.outcome is Outcome.PLAN else len(signals))
         if decision.outcome is Outcome.PLAN:
-            matches.append(_new_match(project, spec, signals, situation, decision, batch.now))
+            rows.append(_new_match(project, spec, signals, situation, decision, batch.now))
+            dues.append(decision.due_at)
     # The same occasion twice can only be a repeated batch: the first one stands.
-    RuleMatch.objects.bulk_create(matches, ignore_conflicts=True)
-    return matches
+    bulk.write_rows(RuleMatch, fields=MATCH_FIELDS, rows=rows, unique=("rule", "entry_key"))
+    return dues
 
 
 def _new_match(
@@ -202,22 +235,13 @@ def _new_match(
     situation: Situation,
     decision: Decision,
     now: datetime,
-) -> RuleMatch:
+) -> tuple[Any, ...]:
+    """Return the values of `MATCH_FIELDS`."""
     first, last = signals[0].signal, signals[-1].signal
-    return RuleMatch(
-        project=project,
-        rule_id=spec.id,
-        rule_version=spec.version,
-        identifier_id=cast(int, last.identifier_id),  # a signal of a known shopper has one
-        signal=last,
-        entry_key=f"signal:{first.pk}",
-        arm=situation.arm,
-        triggered_at=situation.triggered_at,
-        due_at=decision.due_at,
-        created_at=now,
-        values=as_json(situation.values),
-        gates=[gate.as_json() for gate in decision.gates],
-    )
+    occasion = (last.identifier_id, last.id, f"signal:{first.id}", MatchState.PLANNED.value, "", situation.arm.value)
+    times = (situation.triggered_at, decision.due_at, now)
+    found = (as_json(situation.values), [gate.as_json() for gate in decision.gates])
+    return (new_id(), project.pk, spec.id, spec.version, *occasion, *times, *found, 0)
 
 
 def as_json(values: Mapping[str, Any]) -> dict[str, Any]:

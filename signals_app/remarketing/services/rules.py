@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from signals_app.core.exceptions import PermanentError
 from signals_app.projects.models import Project
@@ -126,13 +126,40 @@ def _hours(rule: RemarketingRule, policy: SendPolicy) -> frozenset[int]:
 
 def active_specs(*, project: Project, entry_event: EntryEvent) -> list[RuleSpec]:
     """Return the active rules of a store that start on `entry_event`, most important first."""
-    rules = list(
-        RemarketingRule.objects.filter(project=project, status=RuleStatus.ACTIVE, entry_event=entry_event).order_by(
-            "priority", "pk"
-        )
-    )
-    policy = policy_of(project) if rules else SendPolicy(project=project)
-    return [spec_of(rule, policy) for rule in rules]
+    active = RemarketingRule.objects.filter(project=project, status=RuleStatus.ACTIVE, entry_event=entry_event)
+    return current_specs(project=project, rules=active.order_by("priority", "pk"))
+
+
+_specs: dict[tuple[Any, ...], RuleSpec] = {}
+_SPECS_KEPT = 4_096
+
+
+def current_specs(*, project: Project, rules: QuerySet[RemarketingRule]) -> list[RuleSpec]:
+    """
+    Return rules of a store as decisions see them, in the order of the queryset.
+
+    A version of a rule never changes, so what was made of it is kept. Asked each time is only what may change without
+    a new version: which rules there are, their names and states, and the store's quiet hours.
+    """
+    keys = list(rules.values_list("pk", "version", "name", "status"))
+    if not keys:
+        return []
+    policy = policy_of(project)
+    quiet = (policy.quiet_from_hour, policy.quiet_until_hour)
+    unknown = [key[0] for key in keys if (*key, *quiet) not in _specs]
+    read = RemarketingRule.objects.in_bulk(unknown)
+    if len(_specs) + len(read) > _SPECS_KEPT:
+        _specs.clear()
+    found = []
+    for key in keys:
+        spec = _specs.get((*key, *quiet))
+        if spec is None and (rule := read.get(key[0])) is not None:
+            # A rule changed since its key was read is kept under what it is now.
+            spec = spec_of(rule, policy)
+            _specs[rule.pk, rule.version, rule.name, rule.status, *quiet] = spec
+        if spec is not None:
+            found.append(spec)
+    return found
 
 
 def check_rule(rule: RemarketingRule, *, activating: bool = False) -> list[FieldError]:

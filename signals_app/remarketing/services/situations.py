@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Max, Min, Q, QuerySet
 
+from signals_app.core.bulk import read_rows
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import OrderState
 from signals_app.customers.models import Customer, Identifier, Order
@@ -43,17 +44,17 @@ def last_entries(
     *, customer_ids: Collection[UUID], rule_ids: Collection[UUID], without: UUID | None = None
 ) -> dict[tuple[UUID, UUID], datetime]:
     """Return {(customer id, rule id): when they last entered}; `without` leaves one match out."""
-    entered = entered_matches().filter(identifier__customer__in=customer_ids, rule__in=rule_ids).order_by()
+    entered = entered_matches().filter(identifier__customer__any_of=customer_ids, rule__any_of=rule_ids).order_by()
     if without is not None:
         entered = entered.exclude(pk=without)
     rows = entered.values_list("identifier__customer", "rule").annotate(last=Max("triggered_at"))
-    return {(customer_id, rule_id): last for customer_id, rule_id, last in rows}
+    return {(customer_id, rule_id): last for customer_id, rule_id, last in read_rows(rows)}
 
 
 def roots_of(customer_ids: Collection[UUID]) -> dict[UUID, int]:
     """Return {customer id: the oldest of its known IDs}, by which control groups are drawn."""
-    identifiers = Identifier.objects.filter(customer__in=customer_ids).order_by()
-    return dict(identifiers.values_list("customer").annotate(root=Min("pk")))
+    identifiers = Identifier.objects.filter(customer__any_of=customer_ids).order_by()
+    return dict(read_rows(identifiers.values_list("customer").annotate(root=Min("pk"))))
 
 
 def arm_of(spec: RuleSpec, project: Project, root: int) -> Arm:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 from signals_app.catalog import services as catalog_services
 from signals_app.projects.models import Project
 from signals_app.shopper_signals import interests
 from signals_app.shopper_signals.folding import SignalFacts
 from signals_app.shopper_signals.interests import PagesRead
-from signals_app.shopper_signals.models import ShopperSignal
+
+
+class FoldedSignal(Protocol):
+    """What folding needs of a signal, stored or about to be."""
+
+    id: uuid.UUID
+    received_at: datetime
+    drop_proba: float | None
+    performance: float | None
+    num_events: int | None
+    num_loops: int | None
+    num_broken_buttons: int | None
+    avg_loops: float | None
+    avg_broken_buttons: float | None
 
 
 def read_pages(*, project: Project, events: Mapping[uuid.UUID, list[Any]]) -> dict[uuid.UUID, PagesRead]:
@@ -22,9 +36,9 @@ def read_pages(*, project: Project, events: Mapping[uuid.UUID, list[Any]]) -> di
     return {signal_id: interests.read(pages, known) for signal_id, pages in found.items()}
 
 
-def facts_of(signal: ShopperSignal, read: PagesRead) -> SignalFacts:
+def facts_of(signal: FoldedSignal, read: PagesRead) -> SignalFacts:
     return SignalFacts(
-        id=signal.pk,
+        id=signal.id,
         received_at=signal.received_at,
         drop_proba=signal.drop_proba,
         performance=signal.performance,

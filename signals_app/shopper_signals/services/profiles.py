@@ -51,8 +51,9 @@ def load_states(
     """
     states: dict[uuid.UUID, IntentState] = {}
     standings: dict[uuid.UUID, Standing] = {}
-    stored = IntentProfile.objects.filter(customer_id__in=customer_ids)
-    for customer_id, score, stage, *state in stored.values_list("customer_id", "intent_score", "stage", *STATE_FIELDS):
+    stored = IntentProfile.objects.filter(customer__any_of=customer_ids)
+    columns = ("customer_id", "intent_score", "stage", *STATE_FIELDS)
+    for customer_id, score, stage, *state in bulk.read_rows(stored.values_list(*columns)):
         states[customer_id] = IntentState(*state)
         standings[customer_id] = Standing(score, stage)
     for customer_id in customer_ids:

@@ -15,7 +15,7 @@ from django.db import transaction
 from signals_app.core import bulk
 from signals_app.core.exceptions import TransientError
 from signals_app.customers import services as customer_services
-from signals_app.customers.models import Identifier
+from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
 from signals_app.shopper_signals import folding
 from signals_app.shopper_signals.baseline import Baseline
@@ -29,8 +29,11 @@ from signals_app.shopper_signals.services.interest_rows import InterestGathering
 LOCK_ROUNDS = 5
 LARGEST_COUNT = 2**63 - 1
 SECONDS_A_DAY = 86_400
-_written = [one for one in ShopperSignal._meta.concrete_fields if one.name != "recorded_at"]
-_written_values = attrgetter(*(one.attname for one in _written))
+NUMBERS = ("drop_proba", "performance", "avg_loops", "avg_broken_buttons")
+COUNTS = ("num_events", "num_loops", "num_broken_buttons")
+DETAILS = ("relevant_events", "extra", "issues")
+WRITTEN_FIELDS = ("id", "received_at", "occurred_at", *NUMBERS, *COUNTS, *DETAILS)
+_written = attrgetter(*WRITTEN_FIELDS)
 LEAST_USUAL_LOOPS = 0.1
 """Going back and forth is compared with at least this: nothing is infinitely many times the usual."""
 
@@ -39,10 +42,11 @@ class CustomersKeepMoving(TransientError):
     """Other transactions kept joining these customers; the batch has to be tried again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class NewSignal:
     """
-    A signal as it was parsed; `id` is its delivery's. A number that is not clean is None and named in `issues`.
+    A signal as it was parsed; `id` is its delivery's. A number that is not clean is None and named in `issues`; one
+    that no column could hold becomes None.
 
     `relevant_events`: [{"name": str}, ...]; `issues`: [{"field": str, "problem": str}, ...]; times are aware UTC.
     """
@@ -62,12 +66,33 @@ class NewSignal:
     extra: dict[str, Any] = field(default_factory=dict)
     issues: list[Any] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        for name in NUMBERS:
+            value = getattr(self, name)
+            # Neither NaN nor infinity; both comparisons are false for NaN.
+            if value is not None and not 0 <= value < math.inf:
+                setattr(self, name, None)
+        if self.drop_proba is not None and self.drop_proba > 1:
+            self.drop_proba = None
+        for name in COUNTS:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= LARGEST_COUNT:
+                setattr(self, name, None)
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def identifier_id(self) -> int | None:
+        return None if self.identifier is None else self.identifier.pk
+
+
+AnySignal = NewSignal | ShopperSignal
+"""A signal about to be stored, or one that is."""
+
+
+@dataclass(slots=True)
 class RecordedSignal:
     """A signal that was really inserted, whose shopper it is, and what a trigger may ask of it."""
 
-    signal: ShopperSignal
+    signal: AnySignal
     customer_id: uuid.UUID | None
     values: dict[str, Any]
     """The fields of scope "signal", by name; None is unknown."""
@@ -85,26 +110,44 @@ class Folded:
 
 
 @transaction.atomic
-def record_signals(*, project: Project, signals: Sequence[NewSignal], now: datetime) -> list[RecordedSignal]:
+def record_signals(
+    *,
+    project: Project,
+    signals: Sequence[NewSignal],
+    locked: Mapping[uuid.UUID, Customer] | None = None,
+    now: datetime,
+) -> list[RecordedSignal]:
     """
     Append signals, fold them into their shoppers' profiles and interests, and return those that are new.
 
     A signal whose id is stored already is left out, so nothing is folded twice. The number of statements does not
     depend on the number of signals. The values are those after the whole batch. All signals belong to `project`.
 
+    `locked`: the customers of the signals, from a caller who has them locked in this transaction since it learned whose
+    the signals are, as `customers.resolve` does. Without it they are locked here.
+
     :raises CustomersKeepMoving: if other transactions kept joining the customers; try again later.
     """
-    customer_of = _lock_customers(signals)
-    rows = _append(project, signals, customer_of)
-    if not rows:
+    customer_of = _customers_held(signals, locked) if locked is not None else _lock_customers(signals)
+    fresh = _append(project, signals, customer_of)
+    if not fresh:
         return []
-    read = pages.read_pages(project=project, events={row.pk: row.relevant_events for row in rows})
-    folded = _fold(project, rows, customer_of, read, now)
+    read = pages.read_pages(project=project, events={signal.id: signal.relevant_events for signal in fresh})
+    folded = _fold(project, fresh, customer_of, read, now)
     return [
-        RecordedSignal(row, customer_id, values_of(row, customer_id, read[row.pk], folded))
-        for row in rows
-        for customer_id in [customer_of.get(row.identifier_id) if row.identifier_id else None]
+        RecordedSignal(signal, customer_id, values_of(signal, customer_id, read[signal.id], folded))
+        for signal in fresh
+        for customer_id in [customer_of.get(signal.identifier_id) if signal.identifier_id else None]
     ]
+
+
+def _customers_held(signals: Sequence[NewSignal], locked: Mapping[uuid.UUID, Customer]) -> dict[int, uuid.UUID]:
+    """Return {identifier id: customer id} of identifiers that cannot move, since their customers are locked."""
+    return {
+        signal.identifier.pk: signal.identifier.customer_id
+        for signal in signals
+        if signal.identifier and signal.identifier.customer_id in locked
+    }
 
 
 def _lock_customers(signals: Sequence[NewSignal]) -> dict[int, uuid.UUID]:
@@ -120,11 +163,9 @@ def _lock_customers(signals: Sequence[NewSignal]) -> dict[int, uuid.UUID]:
     raise CustomersKeepMoving(f"{len(wanted)} customers kept being joined with others.")
 
 
-def _append(
-    project: Project, signals: Sequence[NewSignal], customer_of: Mapping[int, uuid.UUID]
-) -> list[ShopperSignal]:
+def _append(project: Project, signals: Sequence[NewSignal], customer_of: Mapping[int, uuid.UUID]) -> list[NewSignal]:
     """
-    Insert the signals that are not stored yet.
+    Insert the signals that are not stored yet, and return them.
 
     Whoever stores the same signal at the same time waits for the lock of its customer; for a signal of nobody the
     primary key refuses the second, and the batch is tried again.
@@ -132,61 +173,27 @@ def _append(
     by_id: dict[uuid.UUID, NewSignal] = {}
     for signal in signals:
         by_id.setdefault(signal.id, signal)
-    stored = set(ShopperSignal.objects.filter(pk__in=by_id).values_list("pk", flat=True))
+    stored = {pk for (pk,) in bulk.read_rows(ShopperSignal.objects.filter(pk__any_of=by_id).values_list("pk"))}
     fresh = [signal for signal in by_id.values() if signal.id not in stored]
-    rows = [_row(project, signal, customer_of) for signal in fresh]
+    for signal in fresh:
+        if signal.identifier_id not in customer_of:
+            signal.identifier = None  # erased meanwhile
     bulk.write_rows(
         ShopperSignal,
-        fields=[one.name for one in _written],
-        rows=map(_written_values, rows),
+        fields=("project", "identifier", *WRITTEN_FIELDS),
+        rows=((project.pk, signal.identifier_id, *_written(signal)) for signal in fresh),
     )
-    for row in rows:
-        # The database has set it: whoever asks for it makes Django read it.
-        del row.__dict__["recorded_at"]
-        row._state.adding = False
-    return rows
-
-
-def _row(project: Project, signal: NewSignal, customer_of: Mapping[int, uuid.UUID]) -> ShopperSignal:
-    known = signal.identifier is not None and signal.identifier.pk in customer_of
-    return ShopperSignal(
-        id=signal.id,
-        project=project,
-        identifier=signal.identifier if known else None,
-        received_at=signal.received_at,
-        occurred_at=signal.occurred_at,
-        drop_proba=_number(signal.drop_proba, most=1.0),
-        performance=_number(signal.performance),
-        num_events=_count(signal.num_events),
-        num_loops=_count(signal.num_loops),
-        num_broken_buttons=_count(signal.num_broken_buttons),
-        avg_loops=_number(signal.avg_loops),
-        avg_broken_buttons=_number(signal.avg_broken_buttons),
-        relevant_events=signal.relevant_events,
-        extra=signal.extra,
-        issues=signal.issues,
-    )
-
-
-def _number(value: float | None, most: float = math.inf) -> float | None:
-    """Return a number that is finite and in range, else None: no column ever holds NaN or infinity."""
-    if value is None or not math.isfinite(value) or not 0 <= value <= most:
-        return None
-    return float(value)
-
-
-def _count(value: int | None) -> int | None:
-    return value if value is not None and 0 <= value <= LARGEST_COUNT else None
+    return fresh
 
 
 def _fold(
     project: Project,
-    rows: Sequence[ShopperSignal],
+    rows: Sequence[NewSignal],
     customer_of: Mapping[int, uuid.UUID],
     read: Mapping[uuid.UUID, PagesRead],
     now: datetime,
 ) -> Folded:
-    by_customer: dict[uuid.UUID, list[ShopperSignal]] = {}
+    by_customer: dict[uuid.UUID, list[NewSignal]] = {}
     for row in rows:
         if row.identifier_id:
             by_customer.setdefault(customer_of[row.identifier_id], []).append(row)
@@ -194,11 +201,11 @@ def _fold(
     gathering = InterestGathering()
     for customer_id, own in by_customer.items():
         state = states[customer_id]
-        folding.fold(state, [pages.facts_of(row, read[row.pk]) for row in own])
+        folding.fold(state, [pages.facts_of(row, read[row.id]) for row in own])
         for row in own:
             gathering.add(
                 customer_id,
-                read[row.pk].weights,
+                read[row.id].weights,
                 received_at=row.received_at,
                 half_life_hours=state.half_life_hours,
             )
@@ -211,7 +218,7 @@ def _fold(
     return Folded(states, assessments, _interested(states, gathering), baseline, usual)
 
 
-def _by_day(rows: Sequence[ShopperSignal]) -> dict[date, Baseline]:
+def _by_day(rows: Sequence[NewSignal]) -> dict[date, Baseline]:
     days: dict[date, Baseline] = {}
     for row in rows:
         day = days.setdefault(row.received_at.astimezone(UTC).date(), Baseline())
@@ -224,11 +231,13 @@ def _interested(states: Mapping[uuid.UUID, IntentState], gathering: InterestGath
     found = {customer_id for customer_id, _, _ in gathering.rows}
     open_ = set(states) - found
     if open_:
-        found.update(Interest.objects.filter(customer_id__in=open_).values_list("customer_id", flat=True).distinct())
+        found.update(
+            Interest.objects.filter(customer_id__any_of=open_).values_list("customer_id", flat=True).distinct()
+        )
     return found
 
 
-def values_of(row: ShopperSignal, customer_id: uuid.UUID | None, read: PagesRead, folded: Folded) -> dict[str, Any]:
+def values_of(row: AnySignal, customer_id: uuid.UUID | None, read: PagesRead, folded: Folded) -> dict[str, Any]:
     """Return the fields of scope "signal"; None is unknown, and makes every comparison false."""
     usual_loops = row.avg_loops if row.avg_loops is not None else folded.usual.loops
     usual_dead = row.avg_broken_buttons if row.avg_broken_buttons is not None else folded.usual.broken_buttons
