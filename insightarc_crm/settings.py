@@ -169,6 +169,9 @@ WEB_THREADS = env.int("WEB_THREADS", default=16)  # per worker; each holds one d
 # For how long a webhook request may go by what was read of its source and secrets, in seconds.
 WEBHOOK_SOURCE_CACHE_SECONDS = 1.0
 
+# Whether webhook requests wake the workers; without, their sweepers find what came.
+PUBLISH_WAKE_UPS = True
+
 # --- Celery: wake-up calls only, the database is the queue of record ------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or env.str("REDIS_URL", default="") or "embedded://"

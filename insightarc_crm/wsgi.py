@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import re
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 from insightarc_crm import logs
 
@@ -78,4 +80,8 @@ def _read(stream: Any, *, at_most: int) -> bytes:
 
 
 application = RequestIds(ChunkedBodies(get_wsgi_application()))
+get_resolver().url_patterns  # noqa: B018 - loads every view now instead of during the first request
+# What is loaded stays: looking through all of it for garbage again and again held requests up for 50 ms and more.
+gc.collect()
+gc.freeze()
 logs.log_uncaught()

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from signals_app.core.cursors import bound_cursor
+from signals_app.core.cursors import LastingConnection, bound_cursor
 from signals_app.core.models import new_id
 from signals_app.webhooks import inbox_sql
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState
@@ -39,6 +39,9 @@ STATE_OF_VERDICT = {
     DeliveryVerdict.PARKED: InboxState.PARKED,
     DeliveryVerdict.MALFORMED: InboxState.QUARANTINED,
 }
+
+lasting_connection = LastingConnection()
+"""For whoever leads a shared commit."""
 
 Key = tuple[UUID, bytes]
 """(source id, SHA-256 of the body)"""
@@ -139,9 +142,13 @@ def _store_in_one_statement(proposals: Sequence[_Proposed]) -> dict[UUID, UUID]:
         )
         for proposed in proposals
     ]
-    with bound_cursor() as cursor:
-        cursor.execute(inbox_sql.KEEP_ON_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
-        return dict(cursor.fetchall())
+    try:
+        with bound_cursor(lasting_connection.get()) as cursor:
+            cursor.execute(inbox_sql.KEEP_ON_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
+            return dict(cursor.fetchall())
+    except (OperationalError, InterfaceError):
+        lasting_connection.close()
+        raise
 
 
 def _store_in_turn(proposals: Sequence[_Proposed]) -> dict[UUID, UUID]:

@@ -82,6 +82,7 @@ class ReceiveWebhook(APIView):
     authentication_classes = ()
     permission_classes = ()
     throttle_classes = ()
+    parser_classes = ()  # the signature covers bytes, and `payload` reads them
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     content_negotiation_class = _AlwaysJson
     schema = None

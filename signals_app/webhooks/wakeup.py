@@ -43,7 +43,8 @@ class Waker:
 
     def ask(self) -> None:
         """Have the workers woken soon; return at once."""
-        self._is_asked.set()
+        if not self._is_asked.is_set():
+            self._is_asked.set()
         if self._thread is None or not self._thread.is_alive():  # not yet started, or lost by a fork
             with self._starting:
                 if self._thread is None or not self._thread.is_alive():
@@ -83,11 +84,11 @@ _replay_waker = Waker(lambda: current_app.send_task(REPLAY_TASK))
 
 def wake_workers() -> None:
     """Have the inbox processed soon, without waiting for the broker."""
-    if getattr(settings, "PUBLISH_WAKE_UPS", True):
+    if settings.PUBLISH_WAKE_UPS:
         _waker.ask()
 
 
 def wake_replays() -> None:
     """Have a replay that was just started begin soon, without waiting for the broker."""
-    if getattr(settings, "PUBLISH_WAKE_UPS", True):
+    if settings.PUBLISH_WAKE_UPS:
         _replay_waker.ask()
