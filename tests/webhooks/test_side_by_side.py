@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from celery import signals
 from django.db import DataError, OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -125,6 +126,27 @@ def test_the_task_empties_the_inbox(post: Callable[[bytes], str]) -> None:
 
     assert ShopperSignal.objects.count() == 3
     assert not InboxItem.objects.exists()
+
+
+@pytest.mark.parametrize(("seconds", "published"), [(0, 1), (20, 0)])
+def test_the_task_asks_for_another_turn_only_when_its_time_is_over(
+    post: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch, seconds: int, published: int
+) -> None:
+    monkeypatch.setattr(tasks, "SECONDS_AT_A_TIME", seconds)
+    asked: list[str] = []
+
+    def note(sender: str, **_: Any) -> None:
+        asked.append(sender)
+
+    signals.before_task_publish.connect(note)
+    post(b"{}")
+    try:
+        tasks.process_inbox()
+    finally:
+        signals.before_task_publish.disconnect(note)
+
+    assert asked.count(tasks.process_inbox.name) == published
+    assert InboxItem.objects.exists() is (seconds == 0)
 
 
 def test_the_task_releases_what_was_parked_after_the_source_went_on(
