@@ -162,6 +162,8 @@ class TestASourceWithoutASecret:
         bodies = [bytes(row.body) for row in SignatureFailure.objects.order_by("pk")]
         assert bodies == [b'{"num_events":%d}' % number for number in range(2, 52)]
         assert {row.reason for row in SignatureFailure.objects.all()} == {RejectionReason.NO_SECRET}
+        counted = HourlyCount.objects.filter(outcome=RejectionReason.NO_SECRET)
+        assert sum(counted.values_list("count", flat=True)) == 52
         assert WebhookDelivery.objects.count() == 0
 
     def test_says_the_same_as_a_wrong_signature(self, post_signal: Post, secretless: WebhookSource) -> None:
