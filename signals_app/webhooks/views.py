@@ -8,7 +8,7 @@ What a webhook is answered: the first of these that applies.
 | OPTIONS; other methods | 200; 405 | nothing |
 | over 256 KiB | 413 | nothing |
 | a content encoding | 415 | nothing |
-| source without a secret yet | 401, constant | the newest 50 bodies |
+| source without a secret yet | 401, constant | a count, the newest 50 bodies |
 | signature missing or wrong, or several | 401, constant | a count, one body in 10 s, 200 at most |
 | not committed | 503 with Retry-After | perhaps |
 | signed, not a JSON object | 400 with `code`, `detail`, `id` | the bytes, quarantined |
