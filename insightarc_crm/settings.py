@@ -6,6 +6,7 @@ local mailbox. All of its files live in `var/`.
 """
 
 import ipaddress
+import os
 import secrets
 from pathlib import Path
 
@@ -137,7 +138,8 @@ TEMPLATES = [
 # --- Database -------------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'insightarc.sqlite3'}")}
-if "sqlite" in DATABASES["default"]["ENGINE"]:
+IS_SQLITE = "sqlite" in DATABASES["default"]["ENGINE"]
+if IS_SQLITE:
     # WAL lets readers go on while one writes; IMMEDIATE takes the write lock at BEGIN, so that two writers queue for
     # up to 20 s instead of failing with "database is locked" at their first write.
     DATABASES["default"]["OPTIONS"] = {
@@ -167,7 +169,8 @@ for database in DATABASES.values():
 
 # --- Web server -----------------------------------------------------------------------------------------------------
 
-WEB_WORKERS = env.int("WEB_WORKERS", default=1)
+# SQLite has one writer, so a second process would only wait for the first.
+WEB_WORKERS = env.int("WEB_WORKERS", default=1 if IS_SQLITE else os.cpu_count() or 1)
 WEB_THREADS = env.int("WEB_THREADS", default=16)  # per process
 
 # For how long a webhook request may go by what was read of its source and secrets, in seconds.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import re
@@ -14,6 +13,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from insightarc_crm import logs
+from insightarc_crm.garbage import collect_only_what_is_new
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -81,7 +81,4 @@ def _read(stream: Any, *, at_most: int) -> bytes:
 
 application = RequestIds(ChunkedBodies(get_wsgi_application()))
 get_resolver().url_patterns  # noqa: B018 - loads every view now instead of during the first request
-# What is loaded stays: looking through all of it for garbage again and again held requests up for 50 ms and more.
-gc.collect()
-gc.freeze()
-logs.log_uncaught()
+collect_only_what_is_new()

@@ -18,7 +18,7 @@ def bound_cursor(connection: BaseDatabaseWrapper) -> Any:
     Return a cursor whose parameters the server binds; on SQLite, where that is so anyway, Django's own.
 
     Django's cursor for PostgreSQL writes the parameters into the text of the statement, so that the server reads a new
-    text each time. This one sends them beside it, in binary for `%b`, and a statement that comes again is prepared
+    text each time. This one sends them beside it, and a statement that comes again is prepared
     once (`prepare_threshold` in the settings). Errors and execute wrappers are Django's.
     """
     if connection.vendor != "postgresql":

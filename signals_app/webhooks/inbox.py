@@ -20,12 +20,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import BooleanField, F, IntegerField
 from django.utils import timezone
 
+from signals_app.core import arrays
 from signals_app.core.cursors import LastingConnection, bound_cursor
 from signals_app.core.models import new_id
 from signals_app.webhooks import inbox_sql
@@ -42,6 +44,15 @@ STATE_OF_VERDICT = {
 
 lasting_connection = LastingConnection()
 """For whoever leads a shared commit."""
+
+_of_delivery, _of_item = WebhookDelivery._meta.get_field, InboxItem._meta.get_field
+_GIVEN: tuple[Any, ...] = (
+    *map(_of_delivery, ("id", "source", "body_sha256", "body", "verdict", "content_type", "received_at")),
+    *map(_of_item, ("state", "error")),
+    BooleanField(),
+    IntegerField(),
+)
+"""The columns of `given` in the statement; the last two are whether it may be a repeat, and `repeats`."""
 
 Key = tuple[UUID, bytes]
 """(source id, SHA-256 of the body)"""
@@ -144,7 +155,9 @@ def _store_in_one_statement(proposals: Sequence[_Proposed]) -> dict[UUID, UUID]:
     ]
     try:
         with bound_cursor(lasting_connection.get()) as cursor:
-            cursor.execute(inbox_sql.KEEP_ON_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
+            columns = zip(*rows, strict=True)
+            parameters = [arrays.literal(field, column) for field, column in zip(_GIVEN, columns, strict=True)]
+            cursor.execute(inbox_sql.KEEP_ON_POSTGRESQL, parameters)
             return dict(cursor.fetchall())
     except (OperationalError, InterfaceError):
         lasting_connection.close()

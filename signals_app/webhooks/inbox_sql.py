@@ -6,8 +6,8 @@ KEEP_ON_POSTGRESQL = """
 WITH given AS MATERIALIZED (
     SELECT *
     FROM unnest(
-        %b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[], %b::text[], %b::text[], %b::timestamptz[], %b::text[],
-        %b::text[], %b::bool[], %b::int4[]
+        %s::uuid[], %s::uuid[], %s::bytea[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+        %s::text[], %s::bool[], %s::int4[]
     ) AS given (
         delivery_id, source_id, body_sha256, body, verdict, content_type, received_at, state,
         error, may_be_repeat, repeats

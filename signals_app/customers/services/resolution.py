@@ -5,16 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Case, F, UUIDField, Value, When
-from django.db.models.functions import Coalesce, Greatest
 
-from signals_app.core.bulk import read_rows, write_rows
+from signals_app.core.bulk import change_rows, read_rows, write_rows
 from signals_app.core.models import new_id
 from signals_app.customers import facets
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, Evidence
@@ -41,8 +40,6 @@ from signals_app.projects.models import Project, validate_time_zone
 MAX_ROUNDS = 20
 """How often we look again when other transactions change the same identifiers meanwhile."""
 
-LONG_AGO = timedelta(minutes=5)
-"""What was seen longer ago than this is old news: a replay, or a backlog after an outage."""
 SEEN_NOW = frozenset({Evidence.SIGNAL, Evidence.IDENTIFY})
 """Evidence that the shopper is in the shop now; an order or an import may tell of last year."""
 
@@ -306,24 +303,13 @@ def _merge(plan: JoinPlan, customers: Mapping[uuid.UUID, Customer], now: datetim
 
 
 def _note_seen(plan: JoinPlan, seen: Sequence[Seen], customers: Mapping[uuid.UUID, Customer], now: datetime) -> None:
-    seen_at: dict[uuid.UUID, datetime] = {}
+    """Note when each shopper was here last; a replayed signal of last week was here last week."""
+    changed = {}
     for one in seen:
-        if one.evidence in SEEN_NOW:
-            customer_id = plan.customer_of[one.keys[0]]
-            seen_at[customer_id] = max(one.seen_at or now, seen_at.get(customer_id, one.seen_at or now))
-    # Who is here is noted in one statement, as of now. Who was here long ago was not here now, and has his own time.
-    here = [pk for pk, moment in seen_at.items() if moment > now - LONG_AGO]
-    _set_seen([customers[pk] for pk in here], at=now, now=now)
-    for pk in seen_at.keys() - set(here):
-        before = customers[pk].last_seen_at
-        if before is None or before < seen_at[pk]:
-            _set_seen([customers[pk]], at=seen_at[pk], now=now)
-
-
-def _set_seen(customers: Sequence[Customer], *, at: datetime, now: datetime) -> None:
-    for customer in customers:
-        customer.last_seen_at = max(filter(None, (customer.last_seen_at, at)))
-    if customers:
-        Customer.objects.filter(id__any_of=[customer.pk for customer in customers]).update(
-            last_seen_at=Greatest(Coalesce(F("last_seen_at"), Value(at)), Value(at)), updated_at=now
-        )
+        customer = customers[plan.customer_of[one.keys[0]]]
+        moment = one.seen_at or now
+        if one.evidence in SEEN_NOW and (customer.last_seen_at is None or customer.last_seen_at < moment):
+            customer.last_seen_at = moment
+            changed[customer.pk] = customer
+    rows = [(pk, customer.last_seen_at, now) for pk, customer in changed.items()]
+    change_rows(Customer, key="id", fields=("last_seen_at", "updated_at"), rows=rows)
