@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
 
@@ -20,6 +21,9 @@ from chaos.mail_service import MailService
 from chaos.processes import free_port
 from chaos.program import ROOT, Program
 from chaos.servers import CannotRunHere, Postgres, Redis, postgres_binaries, redis_binary
+
+if TYPE_CHECKING:
+    from chaos.invariants import Findings
 
 OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_", "EMAIL_", "DATA_DIR", "PYTEST", "COV", "BEHIND_TLS_PROXY", "DEBUG")
 
@@ -47,7 +51,7 @@ def main() -> int:
     os.environ.clear()
     os.environ.update(environment)
     django.setup()
-    from chaos import report, run  # whose models need the settings
+    from chaos import run  # whose models need the settings
 
     plan = run.Plan(
         seed=options.seed,
@@ -66,7 +70,13 @@ def main() -> int:
         program=Program(environment, folder / "logs", ports),
         mail_service=mail_service,
     )
-    seconds = time.monotonic() - began
+    return _conclude(options, findings, folder, seconds=time.monotonic() - began)
+
+
+def _conclude(options: argparse.Namespace, findings: Findings, folder: Path, *, seconds: float) -> int:
+    """Print what came of a run, record it if asked, and return the exit code; the logs of a good run are deleted."""
+    from chaos import report
+
     broken = report.evidence(findings)
     lines = [report.table(findings), "", *(f"{name}: {count}" for name, count in findings.totals.items()), ""]
     sys.stdout.write("\n".join([*lines, *report.notes(findings), ""]) + "\n")

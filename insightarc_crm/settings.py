@@ -13,9 +13,9 @@ from pathlib import Path
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 
 from insightarc_crm.periodic_tasks import SCHEDULE
+from insightarc_crm.theme import UNFOLD  # noqa: F401 - read by the theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -150,8 +150,12 @@ if IS_SQLITE:
     # A test database in a file, so that the threads and processes of one test see the same rows.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
+    # Without limits a connection that a firewall or a lost host has cut is waited for until the kernel gives it up, a
+    # quarter of an hour and more, and whoever commits for all would hold every request meanwhile.
+    limits = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    DATABASES["default"]["OPTIONS"] = limits | {"tcp_user_timeout": 15_000} | DATABASES["default"].get("OPTIONS", {})
     # A request or task borrows a connection while it needs one; most webhook requests never do (`shared_commit`).
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
+    DATABASES["default"]["OPTIONS"].update(
         pool={"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 5},
         # Only `core.cursors` sends statements that can be prepared. Their parameters are arrays of whatever length, so
         # one plan serves them all; planning or compiling them anew takes longer than they do.
@@ -167,7 +171,7 @@ for database in DATABASES.values():
 
 # SQLite has one writer, so a second process would only wait for the first.
 WEB_WORKERS = env.int("WEB_WORKERS", default=1 if IS_SQLITE else os.cpu_count() or 1)
-WEB_THREADS = env.int("WEB_THREADS", default=16)  # per worker
+WEB_THREADS = env.int("WEB_THREADS", default=16)  # per process
 
 # For how long a webhook request may go by what was read of its source and secrets, in seconds.
 WEBHOOK_SOURCE_CACHE_SECONDS = 1.0
@@ -245,8 +249,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="shop@localhost")
 # Secrets pasted into the admin are encrypted with the first key; the others still decrypt, for rotation.
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[]) or [_generated_secret("field_encryption_key")]
 OUTGOING_CA_FILE = env.str("OUTGOING_CA_FILE", default="")  # trusted instead of the public certificate authorities
-# Networks that outgoing HTTP may reach although they are private, e.g. "10.1.2.0/24,127.0.0.0/8".
 OUTGOING_PORTS = env.list("OUTGOING_PORTS", cast=int, default=[80, 443])  # on public addresses
+# Networks that outgoing HTTP may reach although they are private, e.g. "10.1.2.0/24,127.0.0.0/8".
 OUTGOING_ALLOW_PRIVATE = [ipaddress.ip_network(network) for network in env.list("OUTGOING_ALLOW_PRIVATE", default=[])]
 
 # Who may read /metrics: networks, or whoever sends the token as a bearer token. Everybody else finds nothing there.
@@ -305,35 +309,6 @@ CONTENT_SECURITY_POLICY = {
 # The webhook view reads at most this much itself; Django's own limit covers every other form and call.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
-
-# --- Admin ----------------------------------------------------------------------------------------------------------
-
-UNFOLD = {
-    "SITE_TITLE": "insightarc_crm",
-    "SITE_HEADER": "insightarc_crm",
-    "SITE_SYMBOL": "ads_click",
-    "SITE_URL": None,
-    "SHOW_BACK_BUTTON": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("insightarc_crm/css/admin.css")],
-    "SCRIPTS": [lambda request: static("insightarc_crm/js/admin.js")],
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97.6% .015 190)",
-            "100": "oklch(94.5% .04 190)",
-            "200": "oklch(89.5% .07 190)",
-            "300": "oklch(82.5% .1 190)",
-            "400": "oklch(74% .12 191)",
-            "500": "oklch(63% .115 193)",
-            "600": "oklch(52% .095 196)",
-            "700": "oklch(45% .082 198)",
-            "800": "oklch(38.5% .068 200)",
-            "900": "oklch(33% .055 202)",
-            "950": "oklch(25% .045 204)",
-        },
-    },
-}
 
 # --- REST API -------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ posted to the time the test lives in.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from django.utils import timezone
 from signals_app.core.clock import Now
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Membership, Project
-from signals_app.webhooks import signature
+from signals_app.webhooks import inbox, signature
 from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, WebhookSecret, WebhookSource
 
 SECRET = "whsec_test"
@@ -58,6 +58,13 @@ def _no_wake_ups(settings: Any) -> None:
 def _sources_as_they_are(settings: Any) -> None:
     """A test changes a source and posts at once; what is remembered for a second has tests of its own."""
     settings.WEBHOOK_SOURCE_CACHE_SECONDS = 0
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_is_left_over() -> Iterator[None]:
+    """A database that somebody is connected to cannot be taken away at the end."""
+    yield
+    inbox.lasting_connection.close()
 
 
 @pytest.fixture(autouse=True)

@@ -114,11 +114,7 @@ def request(
     guard = _Guard(allowed_networks(allow_private), timeout)
     watchdog = threading.Timer(timeout, guard.give_up)
     watchdog.daemon = True
-    with requests.Session() as session:
-        session.trust_env = False
-        session.verify = settings.OUTGOING_CA_FILE or True
-        session.mount("http://", _GuardedAdapter(guard))
-        session.mount("https://", _GuardedAdapter(guard))
+    with _guarded_session(guard) as session:
         watchdog.start()
         try:
             answer = session.request(
@@ -136,10 +132,7 @@ def request(
         except (requests.exceptions.InvalidURL, UnicodeError) as error:
             raise BlockedAddress(f"The URL cannot be read: {error}.") from error
         except (requests.RequestException, HTTPError, OSError) as error:
-            if refused := _refused_certificate(error):
-                reason = BAD_CERTIFICATES.get(refused.verify_code, f"The certificate is bad: {refused.verify_message}.")
-                raise BadCertificate(f"{method} {url}", reason) from error
-            raise RequestFailed(f"{method} {url}", _reason(error, guard)) from error
+            raise _failure(error, f"{method} {url}", guard) from error
         finally:
             watchdog.cancel()
             guard.close()
@@ -292,6 +285,23 @@ class _GuardedAdapter(HTTPAdapter):
             "http": partial(_Pool, guard=self._guard),
             "https": partial(_TlsPool, guard=self._guard),
         }
+
+
+def _guarded_session(guard: _Guard) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = settings.OUTGOING_CA_FILE or True
+    session.mount("http://", _GuardedAdapter(guard))
+    session.mount("https://", _GuardedAdapter(guard))
+    return session
+
+
+def _failure(error: Exception, request: str, guard: _Guard) -> RequestFailed:
+    """Return what an error of the libraries means."""
+    if refused := _refused_certificate(error):
+        reason = BAD_CERTIFICATES.get(refused.verify_code, f"The certificate is bad: {refused.verify_message}.")
+        return BadCertificate(request, reason)
+    return RequestFailed(request, _reason(error, guard))
 
 
 def _refused_certificate(error: BaseException) -> ssl.SSLCertVerificationError | None:

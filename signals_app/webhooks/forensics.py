@@ -4,7 +4,8 @@ Why a signature did not match: which text, secret or spelling would have matched
 It is for telling a person, never for accepting a request. The header tells by its length which hash it is, so only one
 is computed. The work for one request is bounded: at most `MAX_KEYS` secrets, four forms of the body, which is read as
 JSON up to 32 KiB, and `MAX_VARIANTS` addresses make at most `MAX_DIGESTS` digests, of which all but 30 are of an address
-alone, since the hash of the body is begun once. That is some 50 ms at worst, and 1 or 2 usually.
+alone, since the hash of the body is begun once. That is a tenth or two of a second at worst, and a few milliseconds
+usually.
 """
 
 from __future__ import annotations

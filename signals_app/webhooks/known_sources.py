@@ -15,12 +15,15 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.db import OperationalError
 
 from signals_app.webhooks.constants import SignatureForm
 from signals_app.webhooks.models import WebhookSource
 
 JUST_READ_SECONDS = 0.05
 """What was read this recently is not read again: a flood of forgeries must not become a flood of queries."""
+LONGEST_WAIT_SECONDS = 5.0
+"""For another thread that reads; while the database hangs, threads may not wait for their turns one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,12 @@ class KnownSources:
         self._reading = threading.Lock()
 
     def find(self, source_id: UUID) -> KnownSource:
-        """Return a source as it is, or was a second ago at most; :raises WebhookSource.DoesNotExist: if there is none."""
+        """
+        Return a source as it is, or was a second ago at most.
+
+        :raises WebhookSource.DoesNotExist: if there is none.
+        :raises django.db.Error: if it could not be read, or not within 5 seconds.
+        """
         return self._younger_than(settings.WEBHOOK_SOURCE_CACHE_SECONDS, source_id)
 
     def read_again(self, known: KnownSource) -> KnownSource:
@@ -65,11 +73,16 @@ class KnownSources:
         if known is not None and time.monotonic() - known.read_at < seconds:
             return known
         asked_at = time.monotonic()
-        with self._reading:  # one thread reads for all that ask at the same moment
+        # One thread reads for all that ask at the same moment.
+        if not self._reading.acquire(timeout=LONGEST_WAIT_SECONDS):
+            raise OperationalError("The source could not be read in time.")
+        try:
             known = self._sources.get(source_id)
             if known is None or known.read_at < asked_at:
                 known = self._read(source_id)
             return known
+        finally:
+            self._reading.release()
 
     def _read(self, source_id: UUID) -> KnownSource:
         read_at = time.monotonic()

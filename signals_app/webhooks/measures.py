@@ -21,7 +21,7 @@ BATCH_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 BATCH_SIZE = Histogram(
-    "insightarc_pipeline_batch_size", "Deliveries in a batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+    "insightarc_pipeline_batch_size", "Deliveries in a batch.", buckets=(1, 5, 20, 50, 100, 200, 500, 1_000, 2_000)
 )
 PROCESSED = Counter("insightarc_pipeline_deliveries", "Deliveries that left the pipeline, by how.", ["outcome"])
 

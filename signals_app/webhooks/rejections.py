@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -57,13 +57,16 @@ _unchecked_gate = FloodGate(UNCHECKED_WRITES_A_SECOND)
 
 def keep_unchecked(source_id: UUID, body: bytes, signature: str, requested_url: str = "") -> None:
     """
-    Keep a request that came before its source has a secret, and of those the newest 50.
+    Count a request that came before its source has a secret, and keep the newest 50 of them.
 
     Pasting the secret then checks them, so that a person sees at once whether it is the right one.
     """
-    if not _unchecked_gate.pass_one(source_id, clock=time.monotonic()):
+    rejected = _unchecked_gate.pass_one(source_id, clock=time.monotonic())
+    if not rejected:
         return
+    as_of = _time_at(source_id)
     with transaction.atomic():
+        inbox.count(source_id, RejectionReason.NO_SECRET, at=as_of, by=rejected)
         _store(source_id, RejectionReason.NO_SECRET, body, signature, requested_url)
         _forget_all_but(
             UNCHECKED_KEPT, SignatureFailure.objects.filter(source=source_id, reason=RejectionReason.NO_SECRET)
@@ -80,7 +83,7 @@ def note_bad_signature(source_id: UUID, body: bytes, signature: str, requested_u
     rejected = _gate.pass_one(source_id, clock=time.monotonic())
     if not rejected:
         return
-    as_of = WebhookSource.objects.annotate(as_of=Now()).values_list("as_of", flat=True).get(pk=source_id)
+    as_of = _time_at(source_id)
     with transaction.atomic():
         inbox.count(source_id, RejectionReason.BAD_SIGNATURE, at=as_of, by=rejected)
         put_aside = SignatureFailure.objects.filter(source=source_id, reason=RejectionReason.BAD_SIGNATURE)
@@ -91,6 +94,12 @@ def note_bad_signature(source_id: UUID, body: bytes, signature: str, requested_u
             _store(source_id, RejectionReason.BAD_SIGNATURE, body, signature, requested_url)
             _forget_all_but(FAILURES_KEPT, put_aside.filter(diagnosis__in=UNEXPLAINED))
             _forget_all_but(EXPLAINED_KEPT, put_aside.exclude(diagnosis__in=UNEXPLAINED))
+
+
+def _time_at(source_id: UUID) -> datetime:
+    """Return the database's time; :raises WebhookSource.DoesNotExist: if the source is gone."""
+    as_of: datetime = WebhookSource.objects.annotate(as_of=Now()).values_list("as_of", flat=True).get(pk=source_id)
+    return as_of
 
 
 def _store(source_id: UUID, reason: RejectionReason, body: bytes, signature: str, requested_url: str) -> None:

@@ -97,7 +97,7 @@ def judge(hourly: Mapping[datetime, int], *, last_at: datetime, now: datetime, z
     usual = learn(hourly, zone)
     spans = list(_spans(last_at, now, zone)) if now - last_at < timedelta(weeks=WEEKS) else []
     expected = sum(usual.rate(hour) * share for hour, share in spans)
-    usual_an_hour = usual.rate(hour_of_week(now, zone))
+    usual_an_hour = usual.rate(hour_of_week(_floor(now), zone))
     if usual.weeks < WEEKS_NEEDED:
         is_long = now - last_at >= PLAIN_LIMIT and usual.total >= PLAIN_SIGNALS
         return Silence(is_long, None, expected, usual_an_hour)
@@ -129,7 +129,8 @@ def _spans(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[int
     begin = start
     while begin < end:
         stop = min(_floor(begin) + HOUR, end)
-        yield hour_of_week(begin, zone), (stop - begin) / HOUR
+        # By the beginning of its hour, as in `learn`: where clocks differ by half an hour, the next one begins inside.
+        yield hour_of_week(_floor(begin), zone), (stop - begin) / HOUR
         begin = stop
 
 

@@ -22,7 +22,12 @@ DRAINING_THREADS = 1 if connection.vendor == "sqlite" else 2
 @shared_task
 @in_turn(threads=DRAINING_THREADS)
 def process_inbox(**_: object) -> None:
-    """Process what waits in the inbox, until it is empty or 20 seconds have passed; then pass on what became due."""
+    """
+    Process what waits in the inbox, until it is empty or 20 seconds have passed; then pass on what became due.
+
+    If more waits, it asks for another turn: while the workers are behind nobody else wakes them but the sweeper, and
+    that only one of them.
+    """
     services.release_parked(now=timezone.now())
     stop_at, next_due_at = time.monotonic() + SECONDS_AT_A_TIME, None
     while time.monotonic() < stop_at:
@@ -33,6 +38,8 @@ def process_inbox(**_: object) -> None:
         next_due_at = min(filter(None, (next_due_at, report.next_due_at)), default=None)
         if not report.claimed:
             break
+    else:
+        process_inbox.delay()
     if next_due_at is not None and next_due_at <= timezone.now():
         remarketing_tasks.queue_due_matches.delay()
 

@@ -8,7 +8,7 @@ What a webhook is answered: the first of these that applies.
 | OPTIONS; other methods | 200; 405 | nothing |
 | over 256 KiB | 413 | nothing |
 | a content encoding | 415 | nothing |
-| source without a secret yet | 401, constant | the newest 50 bodies |
+| source without a secret yet | 401, constant | a count, the newest 50 bodies |
 | signature missing or wrong, or several | 401, constant | a count, one body in 10 s, 200 at most |
 | not committed | 503 with Retry-After | perhaps |
 | signed, not a JSON object | 400 with `code`, `detail`, `id` | the bytes, quarantined |
@@ -194,6 +194,7 @@ def _read_body(request: HttpRequest) -> bytes:
     stream ends with the body (`wsgi.input_terminated`), it is read from the stream itself.
 
     :raises BodyTooLarge: by what Content-Length says, before anything is read, or else while reading.
+    :raises UnreadablePostError: if the sender went away.
     """
     declared = request.META.get("CONTENT_LENGTH") or ""
     if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY_BYTES):
@@ -201,9 +202,12 @@ def _read_body(request: HttpRequest) -> bytes:
     is_chunked = not declared and request.META.get("wsgi.input_terminated")
     stream = request.META["wsgi.input"] if is_chunked else request
     pieces, size = [], 0
-    while piece := stream.read(READ_BYTES):
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_BODY_BYTES:
-            raise BodyTooLarge
+    try:
+        while piece := stream.read(READ_BYTES):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_BODY_BYTES:
+                raise BodyTooLarge
+    except OSError as error:
+        raise UnreadablePostError(*error.args) from error
     return b"".join(pieces)

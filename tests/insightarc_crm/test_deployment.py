@@ -169,3 +169,21 @@ class TestBehindATlsProxy:
         assert cookies is csrf is redirects is host is False
         assert hsts == 0
         assert header is None
+
+
+class TestOnPostgreSQL:
+    def test_a_connection_that_is_cut_is_given_up_soon(self, tmp_path):
+        (databases,) = settings_with(tmp_path, "DATABASES", DATABASE_URL="postgres://crm:x@db.example.com/crm")
+
+        options = databases["default"]["OPTIONS"]
+        assert options["connect_timeout"] <= 5
+        assert options["tcp_user_timeout"] <= 15_000
+        assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 60
+
+    def test_the_address_may_say_otherwise(self, tmp_path):
+        address = "postgres://crm:x@db.example.com/crm?connect_timeout=9&sslmode=verify-full"
+
+        (databases,) = settings_with(tmp_path, "DATABASES", DATABASE_URL=address)
+
+        options = databases["default"]["OPTIONS"]
+        assert (options["connect_timeout"], options["sslmode"]) == (9, "verify-full")

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -122,6 +124,17 @@ def test_buttons_act_only_on_post_and_only_for_those_who_may(
     source.refresh_from_db()
     assert not source.is_paused
     assert "Probe as Insightarc does" not in marketer.get(page(source)).content.decode()
+
+
+def test_saving_settings_writes_nothing_that_is_not_a_setting(operator: Client, source: WebhookSource) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        operator.post(page(source), settings_of(source, name="Shop"))
+
+    written = [each["sql"] for each in queries if each["sql"].startswith('UPDATE "webhooks_webhooksource"')]
+    assert written
+    assert not [sql for sql in written if "is_paused" in sql or "probed_at" in sql]
+    source.refresh_from_db()
+    assert source.name == "Shop"
 
 
 def test_settings_are_kept_as_written_and_defaults_are_not_stored(operator: Client, source: WebhookSource) -> None:

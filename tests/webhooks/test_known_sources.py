@@ -1,11 +1,13 @@
 """What requests remember of a source for a second, and what is read again before anything is refused."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -112,6 +114,34 @@ def test_a_flood_of_forgeries_is_no_flood_of_queries(post: Callable[..., int], s
         assert {post("wrong", b'{"a":%d}' % number) for number in range(20)} == {401}
 
     assert len(asked) < 20
+
+
+def test_while_the_database_hangs_requests_wait_at_the_same_time(
+    source: WebhookSource, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signals_app.webhooks.known_sources.LONGEST_WAIT_SECONDS", 0.05)
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 0
+    known, hangs, answers = KnownSources(), threading.Event(), threading.Event()
+
+    def hang(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        hangs.set()
+        assert answers.wait(10)
+        return execute(sql, params, many, context)
+
+    def ask_meanwhile() -> None:
+        assert hangs.wait(10)
+        try:
+            with pytest.raises(OperationalError):
+                known.find(source.id)
+        finally:
+            answers.set()
+
+    with ThreadPoolExecutor() as pool, connection.execute_wrapper(hang):
+        meanwhile = pool.submit(ask_meanwhile)
+        found = known.find(source.id)
+        meanwhile.result()
+
+    assert found.id == source.id
 
 
 def test_a_verified_request_asks_for_nothing_but_its_commit(post: Callable[..., int]) -> None:

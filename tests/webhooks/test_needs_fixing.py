@@ -125,6 +125,20 @@ def test_choosing_all_pages_of_the_list_asks_first(operator: Client, stuck: dict
     assert not InboxItem.objects.filter(state=InboxState.PENDING).exists()
 
 
+def test_what_was_set_aside_is_not_taken_for_what_needs_fixing(
+    operator: Client, stuck: dict[Problem, InboxItem]
+) -> None:
+    aside = stuck[Problem.NOT_JSON]
+    services.set_aside(items=InboxItem.objects.filter(pk=aside.pk), by="ada", now=timezone.now())
+    chosen = {"action": "replay_selected", "_selected_action": [str(aside.pk)], "select_across": "1"}
+
+    answer = operator.post(f"{LIST}?shown=aside", chosen, follow=True)
+
+    assert answer.redirect_chain == [(f"{LIST}?shown=aside", 302)]
+    assert "Bring them back first" in answer.content.decode()
+    assert not InboxItem.objects.filter(state=InboxState.PENDING).exists()
+
+
 def test_what_comes_back_says_that_it_was_replayed(operator: Client, stuck: dict[Problem, InboxItem]) -> None:
     item = stuck[Problem.NOT_JSON]
 

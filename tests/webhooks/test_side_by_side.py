@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from celery import signals
 from django.db import DataError, OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def is_refused(parameter: Any) -> bool:
     """Tell whether a parameter of a statement is the body that the database shall refuse; each driver wraps it."""
     text = bytes(parameter).decode("utf-8", "replace") if isinstance(parameter, bytes | memoryview) else repr(parameter)
-    return '{"a":666}' in text
+    return '{"a":666}' in text or b'{"a":666}'.hex() in text
 
 
 def at_once(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
@@ -95,7 +96,7 @@ class TestASharedCommit:
             shared_commit._Waiting(inbox.Arrival(source.id, body, DeliveryVerdict.ACCEPTED))
             for body in TestASharedCommit.BODIES
         ]
-        with connection.execute_wrapper(refuse):
+        with inbox.lasting_connection.get().execute_wrapper(refuse):
             shared._settle(waiting)
         return waiting
 
@@ -125,6 +126,27 @@ def test_the_task_empties_the_inbox(post: Callable[[bytes], str]) -> None:
 
     assert ShopperSignal.objects.count() == 3
     assert not InboxItem.objects.exists()
+
+
+@pytest.mark.parametrize(("seconds", "published"), [(0, 1), (20, 0)])
+def test_the_task_asks_for_another_turn_only_when_its_time_is_over(
+    post: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch, seconds: int, published: int
+) -> None:
+    monkeypatch.setattr(tasks, "SECONDS_AT_A_TIME", seconds)
+    asked: list[str] = []
+
+    def note(sender: str, **_: Any) -> None:
+        asked.append(sender)
+
+    signals.before_task_publish.connect(note)
+    post(b"{}")
+    try:
+        tasks.process_inbox()
+    finally:
+        signals.before_task_publish.disconnect(note)
+
+    assert asked.count(tasks.process_inbox.name) == published
+    assert InboxItem.objects.exists() is (seconds == 0)
 
 
 def test_the_task_releases_what_was_parked_after_the_source_went_on(

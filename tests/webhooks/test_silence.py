@@ -120,6 +120,19 @@ def test_what_is_usual_follows_the_clock_of_the_shop_over_the_change_to_winter_t
     assert sum(map(len, usual.seen)) == 4
 
 
+def test_where_clocks_differ_by_half_an_hour_a_silence_is_compared_with_its_own_hours() -> None:
+    kolkata, hour = ZoneInfo("Asia/Kolkata"), datetime(2026, 10, 5, 0, tzinfo=UTC)  # 05:30 to 06:30 there
+    hourly = {
+        hour + timedelta(weeks=week, hours=number): 30 * (number == 0) for week in range(-4, 0) for number in range(168)
+    }
+
+    last_at, now = hour + timedelta(minutes=35), hour + timedelta(minutes=55)
+    found = silence.judge(hourly, last_at=last_at, now=now, zone=kolkata)
+
+    assert (found.expected, found.usual_an_hour) == (pytest.approx(10), 30)
+    assert found.is_improbable
+
+
 class TestWithLittleHistory:
     def test_a_day_without_signals_is_too_long(self) -> None:
         hourly = {MONDAY + number * HOUR: 2 for number in range(48)}

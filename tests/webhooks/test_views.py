@@ -113,10 +113,10 @@ class TestAChunkedBody:
     """The server takes the chunks apart; what is left has no Content-Length and ends with the stream."""
 
     @staticmethod
-    def post(client: Client, source: WebhookSource, body: bytes) -> Any:
+    def post(client: Client, source: WebhookSource, body: bytes, stream: io.BytesIO | None = None) -> Any:
         signed = signature.sign("whsec_test", body, source.registered_urls[0])
         environ: Any = {
-            "wsgi.input": io.BytesIO(body),
+            "wsgi.input": stream or io.BytesIO(body),
             "wsgi.input_terminated": True,
             "HTTP_TRANSFER_ENCODING": "chunked",
             "HTTP_X_INSIGHTARC_SIGNATURE": signed,
@@ -128,6 +128,16 @@ class TestAChunkedBody:
 
         assert response.json()["status"] == "accepted"
         assert bytes(WebhookDelivery.objects.get().body) == b'{"drop_proba":0.5}'
+
+    def test_that_is_cut_off_is_an_answer_to_nobody(self, client: Client, source: WebhookSource) -> None:
+        class CutOff(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                raise ConnectionResetError(104, "Connection reset by peer")
+
+        response = self.post(client, source, b"{}", CutOff())
+
+        assert (response.status_code, response.json()["code"]) == (400, "incomplete")
+        assert kept() == 0
 
     def test_is_counted_while_it_is_read(self, client: Client, source: WebhookSource) -> None:
         assert self.post(client, source, b"x" * 300_000).status_code == 413
@@ -152,6 +162,8 @@ class TestASourceWithoutASecret:
         bodies = [bytes(row.body) for row in SignatureFailure.objects.order_by("pk")]
         assert bodies == [b'{"num_events":%d}' % number for number in range(2, 52)]
         assert {row.reason for row in SignatureFailure.objects.all()} == {RejectionReason.NO_SECRET}
+        counted = HourlyCount.objects.filter(outcome=RejectionReason.NO_SECRET)
+        assert sum(counted.values_list("count", flat=True)) == 52
         assert WebhookDelivery.objects.count() == 0
 
     def test_says_the_same_as_a_wrong_signature(self, post_signal: Post, secretless: WebhookSource) -> None:

@@ -69,7 +69,8 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             obj.pk, obj._state.adding = made.pk, False
             obj.registered_urls = urls = made.registered_urls
         else:
-            super().save_model(request, obj, form, change)
+            # Not the whole row: somebody else may have paused the connection meanwhile.
+            obj.save(update_fields=["name", "updated_at"])
         services.configure_source(
             source=obj,
             urls=urls or [services.public_url(obj)],

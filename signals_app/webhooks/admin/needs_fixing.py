@@ -156,6 +156,9 @@ class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
     @action(description="Replay", permissions=["replay"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[InboxItem]) -> HttpResponse | None:
         if request.POST.get("select_across") == "1":  # as many as match: not in this request
+            if ShownFilter.parameter_name in request.GET:  # somebody decided about these, one by one
+                messages.error(request, "Bring them back first; what needs fixing can be replayed all at once.")
+                return None
             matching = reverse("admin:webhooks_inboxitem_replay_matching")
             return HttpResponseRedirect(f"{matching}?{request.GET.urlencode()}")
         pks = list(queryset.values_list("pk", flat=True))

@@ -8,10 +8,10 @@ from itertools import islice
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.models import InboxItem, WebhookDelivery
+from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSource
 
 A_TIME = 500
 
@@ -96,10 +96,15 @@ def release_parked(*, now: datetime) -> int:
 
     A sweeper calls it too: a request that saw its source paused may commit after somebody let the source go on.
     """
-    parked = InboxItem.objects.filter(state=InboxState.PARKED, source__is_paused=False).order_by("pk")
+    parked = InboxItem.objects.filter(state=InboxState.PARKED)
+    # One look into the index a source. A join, or an EXISTS, which becomes one, may read all that a paused source has.
+    first = parked.filter(source=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    going_on = WebhookSource.objects.filter(is_paused=False).annotate(parked=Subquery(first)).exclude(parked=None)
+    return sum(_release(parked.filter(source=pk), now) for pk in going_on.values_list("pk", flat=True))
+
+
+def _release(parked: QuerySet[InboxItem], now: datetime) -> int:
     count = 0
-    while chunk := list(parked.values_list("pk", flat=True)[:A_TIME]):
-        count += InboxItem.objects.filter(pk__in=chunk, state=InboxState.PARKED).update(
-            state=InboxState.PENDING, due_at=now
-        )
+    while chunk := list(parked.order_by("pk").values_list("pk", flat=True)[:A_TIME]):
+        count += parked.filter(pk__in=chunk).update(state=InboxState.PENDING, due_at=now)
     return count
