@@ -98,6 +98,6 @@ SMOKE = Plan(
     broker_rounds=1,
     broker_seconds=0.3,
     memory_signals=200,
-    memory_seconds=20,
+    memory_seconds=5,
 )
 PLANS = {plan.name: plan for plan in (FULL, SHORT, SMOKE)}

@@ -33,4 +33,8 @@ class WebhookShortcutMiddleware:
         request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         render = getattr(response, "render", None)
-        return render() if callable(render) else response
+        if callable(render):
+            render()
+        # Without it, the web server would send these few bytes in chunks.
+        response.headers["Content-Length"] = str(len(response.content))
+        return response

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +26,22 @@ from signals_app.webhooks.signature import sign
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "whsec_functional"
+SQLITE_FILE = "insightarc.sqlite3"
 START_SECONDS = 120
 STOP_SECONDS = 60
 WORKER_READY = " ready."
+SHELL = """
+import contextlib, io, json, sys
+import django
+django.setup()
+from django.db import connections
+for line in sys.stdin:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(json.loads(line), {})
+    connections.close_all()
+    print(json.dumps(printed.getvalue()), flush=True)
+"""
 
 
 @dataclass
@@ -39,6 +54,7 @@ class Program:
     facts: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     log_seen: int = 0
+    shell: subprocess.Popen[str] | None = None
 
     def manage(self, *arguments: str) -> str:
         """Run a management command to its end and return what it printed."""
@@ -48,6 +64,32 @@ class Program:
         )
         assert done.returncode == 0, f"{arguments[0]} failed:\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def run_code(self, code: str) -> str:
+        """Run code in a process of its own, which stays for the next, and return what it printed."""
+        if self.shell is None:
+            with (self.folder / "shell.log").open("ab") as errors:
+                self.shell = subprocess.Popen(
+                    [sys.executable, "-c", SHELL],
+                    cwd=ROOT,
+                    env=self.environment | {"DJANGO_SETTINGS_MODULE": "insightarc_crm.settings"},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                )
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        self.shell.stdin.write(f"{json.dumps(code)}\n")
+        self.shell.stdin.flush()
+        printed = self.shell.stdout.readline()
+        assert printed, f"the code failed:\n{(self.folder / 'shell.log').read_text()}"
+        return str(json.loads(printed))
+
+    def close_shell(self) -> None:
+        if self.shell is not None:
+            self.shell.communicate()
+            self.shell = None
 
     def start(self, *options: str) -> None:
         self.log_seen = len(self.log())
@@ -146,7 +188,11 @@ def program(folder: Path, **settings: str) -> Iterator[Program]:
             **settings,
         }
         made = Program(folder, port, environment)
-        made.manage("migrate", "--verbosity", "0")
+        if database:
+            made.manage("migrate", "--verbosity", "0")
+        else:
+            (folder / "data").mkdir()
+            (folder / "data" / SQLITE_FILE).write_bytes(migrated_sqlite())
         url = f"http://127.0.0.1:{port}/webhooks/insightarc/{{source_id}}/"
         examples = ("--with-examples", "--wait-minutes", "0", "--holdout", "0")
         printed = made.manage("setup_project", "shop", "--webhook-url", url, "--secret", SECRET, *examples, "--json")
@@ -154,8 +200,18 @@ def program(folder: Path, **settings: str) -> Iterator[Program]:
         try:
             yield made
         finally:
+            made.close_shell()
             if made.is_running():
                 assert made.stop(signal.SIGTERM) == 0
+
+
+@functools.cache
+def migrated_sqlite() -> bytes:
+    """Return the file of a database in which every table is and no row of ours: making one takes longer than a test."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        Program(Path(folder), 0, environment | {"DATA_DIR": folder}).manage("migrate", "--verbosity", "0")
+        return (Path(folder) / SQLITE_FILE).read_bytes()
 
 
 @contextmanager

@@ -55,13 +55,16 @@ def hosts(tmp_path_factory):
         try:
             yield first, second
         finally:
+            second.close_shell()
             if second.is_running():
                 second.stop(signal.SIGTERM)
 
 
 def another_host(first, folder, **settings):
     environment = first.environment | {"DATA_DIR": str(folder / "data")} | settings
-    return replace(first, folder=folder, port=free_port(), environment=environment, process=None, log_seen=0)
+    return replace(
+        first, folder=folder, port=free_port(), environment=environment, process=None, log_seen=0, shell=None
+    )
 
 
 def email_of(shopper):
@@ -85,7 +88,7 @@ def visit(shopper, step):
 
 
 def stored(host):
-    return json.loads(host.manage("shell", "--verbosity", "0", "-c", STORED).splitlines()[-1])
+    return json.loads(host.run_code(STORED))
 
 
 def test_signals_that_come_to_both_lead_to_one_mail_each_although_a_worker_is_killed(hosts):

@@ -74,7 +74,7 @@ def visit(shopper, step):
 
 
 def stored(crm):
-    return json.loads(crm.manage("shell", "--verbosity", "0", "-c", MAILBOX).splitlines()[-1])
+    return json.loads(crm.run_code(MAILBOX))
 
 
 def consent(crm, shopper):

@@ -270,11 +270,11 @@ class TestLogs:
 def without_column(crm, table, column):
     """Make the database refuse everything that needs a column."""
     rename = "from django.db import connection as c; c.cursor().execute('ALTER TABLE {} RENAME COLUMN {} TO {}')"
-    crm.manage("shell", "-c", rename.format(table, column, f"{column}_away"))
+    crm.run_code(rename.format(table, column, f"{column}_away"))
     try:
         yield
     finally:
-        crm.manage("shell", "-c", rename.format(table, f"{column}_away", column))
+        crm.run_code(rename.format(table, f"{column}_away", column))
 
 
 def as_program(crm):

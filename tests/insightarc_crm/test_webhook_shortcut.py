@@ -18,6 +18,13 @@ def test_a_webhook_answer_carries_nothing_that_is_for_browsers(client: Client, s
     assert "Content-Security-Policy" not in response
 
 
+@pytest.mark.parametrize("method", ["head", "post"])
+def test_a_webhook_answer_says_how_long_it_is(client: Client, source: WebhookSource, method: str) -> None:
+    response = getattr(client, method)(f"/webhooks/insightarc/{source.id}/")
+
+    assert response["Content-Length"] == str(len(response.content))
+
+
 def test_a_webhook_is_answered_whatever_its_host_is_called(client: Client, source: WebhookSource) -> None:
     assert client.head(f"/webhooks/insightarc/{source.id}/", HTTP_HOST="203.0.113.9").status_code == 200
 
