@@ -31,7 +31,7 @@ def element_type(column: Any) -> str:
 
 def literal(column: Any, values: Iterable[Any]) -> str:
     """Return values of a field as the text of an array, as PostgreSQL reads it."""
-    write = _TEXT_OF.get(kind_of(column), str)
+    write = _TEXT_OF[kind_of(column)]
     return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
 
 
@@ -56,7 +56,22 @@ def _float(value: float) -> str:
     return repr(float(value))
 
 
+_PLAIN = (
+    "AutoField",
+    "BigAutoField",
+    "BigIntegerField",
+    "BooleanField",
+    "DateField",
+    "DateTimeField",
+    "IntegerField",
+    "PositiveBigIntegerField",
+    "PositiveIntegerField",
+    "PositiveSmallIntegerField",
+    "SmallIntegerField",
+)
+"""Fields whose values print as PostgreSQL reads them, without anything that would have to be quoted."""
 _TEXT_OF: Mapping[str, Callable[[Any], str]] = {
+    **dict.fromkeys(_PLAIN, str),
     "BinaryField": _bytes,
     "CharField": _quoted,
     "FloatField": _float,

@@ -16,14 +16,15 @@ takes the new proposal.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.db.models import BooleanField, F, IntegerField
 from django.utils import timezone
 
@@ -33,6 +34,8 @@ from signals_app.core.models import new_id
 from signals_app.webhooks import inbox_sql
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState
 from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery
+
+logger = logging.getLogger(__name__)
 
 DUPLICATE = "DUPLICATE"
 RECEIVED = "RECEIVED"
@@ -111,9 +114,17 @@ def keep(arrivals: Sequence[Arrival]) -> list[Receipt]:
         repeats[proposed.arrival.source_id] += is_duplicate
         given_out.add(delivery_id)
         receipts.append(Receipt(delivery_id, is_duplicate))
-    for source_id, number in sorted((+repeats).items()):
-        count(source_id, DUPLICATE, at=timezone.now(), by=number)
+    _count_repeats(+repeats)
     return receipts
+
+
+def _count_repeats(repeats: Mapping[UUID, int]) -> None:
+    """Count what is already committed; that this may fail is no reason to refuse it."""
+    for source_id, number in sorted(repeats.items()):
+        try:
+            count(source_id, DUPLICATE, at=timezone.now(), by=number)
+        except Error:
+            logger.warning("Repeats could not be counted.", exc_info=True, extra={"source_id": str(source_id)})
 
 
 def _propose(arrivals: Sequence[Arrival]) -> tuple[list[_Proposed], list[_Proposed]]:

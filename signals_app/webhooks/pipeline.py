@@ -6,7 +6,7 @@ Note [Poison]
 A delivery that makes a batch fail must neither hold the others nor be tried for ever. A batch that raises is halved
 until the one that raises is alone; that one waits and is tried again, five times in all, then needs a person. A
 delivery that takes the whole worker down cannot be caught like this: its attempt was counted when it was claimed, and
-whatever has an attempt behind it is claimed alone, so that it takes nothing else down with it.
+what has failed once is claimed with fewer others, what has failed twice alone, so that it takes nothing else down.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
@@ -41,7 +42,11 @@ from signals_app.webhooks.pace import Pace
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
+FAILED_ONCE_AT_A_TIME = 100
+"""After a kill or a restart of the database all that a worker had claimed has failed once."""
 SUSPECTS_AT_A_TIME = 10
+LOOK_FOR_SUSPECTS_EVERY = 20
+_full_claims = count(1)
 CLAIMED_AT_ONCE = 200
 TRANSACTION_TRIES = 3
 """A deadlock or serialization failure chooses one of two transactions as the victim; the victim tries again."""
@@ -136,15 +141,22 @@ def process_batch(*, now: datetime, limit: int = CLAIMED_AT_ONCE) -> BatchReport
 
 
 def _claims(*, now: datetime, limit: int) -> Iterator[claims.Claim]:
+    """Claim what never failed, all at once, and then what did (Note [Poison])."""
     waiting = InboxItem.objects.filter(state=InboxState.PENDING, due_at__lte=now).order_by("due_at", "pk")
-    for _ in range(SUSPECTS_AT_A_TIME):
-        suspect = claims.claim(waiting.filter(attempts__gte=1), now=now, lease=LEASE, limit=1)
-        if not suspect.pks:
-            break
-        yield suspect
     fresh = claims.claim(waiting.filter(attempts=0), now=now, lease=LEASE, limit=limit)
     if fresh.pks:
         yield fresh
+    # Finding those that failed means reading all that waits, so while much does it is done now and then.
+    if len(fresh.pks) == limit and next(_full_claims) % LOOK_FOR_SUSPECTS_EVERY:
+        return
+    once = claims.claim(waiting.filter(attempts=1), now=now, lease=LEASE, limit=FAILED_ONCE_AT_A_TIME)
+    if once.pks:
+        yield once
+    for _ in range(SUSPECTS_AT_A_TIME):
+        suspect = claims.claim(waiting.filter(attempts__gte=2), now=now, lease=LEASE, limit=1)
+        if not suspect.pks:
+            break
+        yield suspect
 
 
 def _read_all(claim: claims.Claim, report: BatchReport) -> list[Batch]:
@@ -194,7 +206,9 @@ def _mapping_of(source: WebhookSource, issues: list[dict[str, str]]) -> mapping.
 def _record_or_split(batch: Batch, *, now: datetime, report: BatchReport) -> None:
     try:
         _record_with_tries(batch, now=now, report=report)
-    except Exception as error:  # noqa: BLE001 - see Note [Poison]: whatever it is, it may hold only the one that causes it
+    except Exception as error:
+        if not connection.is_usable():
+            raise  # the database is gone, which is nobody's fault: what is claimed comes back when its lease ends
         if len(batch.readings) == 1:
             _put_back(batch.readings[0].item, batch.token, error, now=now, report=report)
             return
@@ -207,7 +221,7 @@ def _record_with_tries(batch: Batch, *, now: datetime, report: BatchReport) -> N
         try:
             return _record(batch, now=now, report=report)
         except (OperationalError, TransientError):
-            if not tries_left:
+            if not tries_left or not connection.is_usable():
                 raise
 
 

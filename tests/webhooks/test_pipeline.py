@@ -216,14 +216,20 @@ class TestPoison:
         assert (report.processed, report.quarantined) == (0, 1)
         assert InboxItem.objects.get().error == "Given up: the worker ended during each attempt."
 
-    def test_that_killed_a_worker_is_tried_alone(self, post: Callable[..., str]) -> None:
+    def test_that_killed_a_worker_is_tried_with_fewer_others_and_then_alone(
+        self, post: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipeline, "FAILED_ONCE_AT_A_TIME", 2)
         for number in range(3):
             post(num_events=number)
         claims.claim(InboxItem.objects.all(), now=NOW, lease=pipeline.LEASE, limit=10)
 
-        sizes = [len(claim.pks) for claim in pipeline._claims(now=NOW + pipeline.LEASE, limit=200)]
+        sizes = [
+            [len(claim.pks) for claim in pipeline._claims(now=NOW + pipeline.LEASE * kills, limit=200)]
+            for kills in (1, 2)
+        ]
 
-        assert sizes == [1, 1, 1]
+        assert sizes == [[2], [1, 1, 1]]
 
     def test_that_cannot_be_read_needs_fixing_again_after_a_replay(self, post_signal: Post) -> None:
         post_signal(b"[]", at=NOW)

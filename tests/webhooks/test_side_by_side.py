@@ -159,3 +159,39 @@ def test_the_task_releases_what_was_parked_after_the_source_went_on(
     tasks.process_inbox()
 
     assert ShopperSignal.objects.count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server that could go away")
+def test_a_batch_whose_connection_ends_costs_nobody_more_than_its_claim(
+    post: Callable[[bytes], str], example_body: Callable[..., dict[str, Any]]
+) -> None:
+    for number in range(4):
+        post(stringify(example_body(num_events=number)).encode())
+
+    def end_the_connection(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "INSERT INTO" in sql and "shoppersignal" in sql:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return execute(sql, params, many, context)
+
+    now = timezone.now()
+    with connection.execute_wrapper(end_the_connection), pytest.raises(OperationalError):
+        pipeline.process_batch(now=now)
+    connection.close()
+
+    assert set(InboxItem.objects.values_list("attempts", "error")) == {(1, "")}
+    assert pipeline.process_batch(now=now + pipeline.LEASE).processed == 4
+
+
+def test_repeats_that_cannot_be_counted_are_repeats_all_the_same(source: WebhookSource) -> None:
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "webhooks_hourlycount" in sql:
+            raise OperationalError("no place left")
+        return execute(sql, params, many, context)
+
+    arrivals = [inbox.Arrival(source.id, b"{}", DeliveryVerdict.ACCEPTED, 600) for _ in range(2)]
+    with connection.execute_wrapper(refuse):
+        receipts = inbox.keep(arrivals)
+
+    assert [receipt.is_duplicate for receipt in receipts] == [False, True]
+    assert WebhookDelivery.objects.count() == 1
