@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Identifier
@@ -50,6 +50,8 @@ def work_until_nothing_is_due() -> None:
 def in_processes(count: int) -> None:
     """Run the work in forked processes with connections of their own, and fail if one of them failed."""
     connections.close_all()
+    if connection.vendor == "postgresql":
+        connection.close_pool()  # whose connections would be everybody's
 
     def run() -> None:
         code = 1
