@@ -93,11 +93,17 @@ class Keyset:
         is_backward = position is not None and position.is_backward
         is_descending = self.is_descending != is_backward
         column = F(self.ordering.path)
-        nulls: dict[str, Any] = {"nulls_first": True} if is_backward else {"nulls_last": True}
+        nulls: dict[str, Any] = {}
+        if self._may_lack_a_value():  # saying so for others would keep PostgreSQL from reading along the index
+            nulls = {"nulls_first": True} if is_backward else {"nulls_last": True}
         rows = self.queryset.order_by(
             column.desc(**nulls) if is_descending else column.asc(**nulls), "-pk" if is_descending else "pk"
         )
         return rows.filter(_beyond(self.ordering.path, position, is_descending=is_descending)) if position else rows
+
+    def _may_lack_a_value(self) -> bool:
+        path = self.ordering.path
+        return "__" in path or bool(self.queryset.model._meta.get_field(path).null)
 
     def _cursor(self, row: Model, *, is_backward: bool) -> str:
         value = _value(row, self.ordering.path)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -246,3 +248,12 @@ class TestOneProfile:
         assert orders == [f"R-{day}: {day}.00 EUR" for day in range(5)]
         assert answer.json()["next"] is None
         assert api("get", f"customers/{shoppers[0].pk}/timeline/", {"cursor": "x"}).status_code == 400
+
+
+def test_a_list_by_a_column_that_is_always_filled_is_read_along_its_index(api: Callable[..., Any]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert api("get", "signals/").status_code == 200
+
+    ordered = [query["sql"] for query in queries if "shoppersignal" in query["sql"] and "ORDER BY" in query["sql"]]
+    assert ordered
+    assert not [sql for sql in ordered if "NULLS" in sql]
