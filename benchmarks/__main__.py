@@ -75,6 +75,8 @@ def main() -> int:
 def _environment(folder: Path) -> dict[str, str]:
     """Return the environment of everything that is started: the run's own folder, nothing of the caller's servers."""
     unwanted = ("DATABASE_URL", "REDIS_URL", "CELERY_", "EMAIL_", "DJANGO_SETTINGS_MODULE", "PYTEST", "PUBLIC_URL")
+    # This process itself has no PostgreSQL in its settings, and would take the default for SQLite.
+    os.environ.setdefault("WEB_WORKERS", str(os.cpu_count() or 1))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return kept | {
         "DJANGO_SETTINGS_MODULE": "insightarc_crm.settings",

@@ -32,7 +32,7 @@ def found(bench: Bench) -> list[tuple[str, str]]:
         ("System", f"{platform.system()} {platform.release()}"),
         ("Versions", f"Python {platform.python_version()}, PostgreSQL {bench.postgres.version()}, {packages}"),
         ("PostgreSQL", ", ".join(chosen) + ("" if is_here else "; on another machine: its CPU is not counted")),
-        ("Web server", f"{settings.WEB_WORKERS} process with {settings.WEB_THREADS} threads, the same for all"),
+        ("Web server", f"{settings.WEB_WORKERS} process(es) of {settings.WEB_THREADS} threads, the same for all"),
         ("Peer's worker", f"{PEER_CONCURRENCY} processes"),
         ("Load before the run", f"{os.getloadavg()[0]:.1f} processes waiting for a core in the last minute"),
     ]
