@@ -92,12 +92,11 @@ class _Places:
 
 def _reserve(path: Path) -> None:
     """Give a file its space on the disk, and begin anew if a power cut has left it unreadable."""
-    try:
-        list(MmapedDict.read_all_values_from_file(path))  # type: ignore[no-untyped-call]
-    except FileNotFoundError:
-        pass
-    except (struct.error, ValueError, RuntimeError):
-        path.unlink()
+    if path.exists():
+        try:
+            list(MmapedDict.read_all_values_from_file(path))  # type: ignore[no-untyped-call]
+        except (struct.error, ValueError, RuntimeError):
+            path.unlink()
     fresh = path if path.exists() else path.with_suffix(".new")
     with fresh.open("ab") as file:
         os.posix_fallocate(file.fileno(), 0, RESERVED_BYTES)
