@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
@@ -87,9 +87,9 @@ def test_an_operator_finds_a_reason_and_replays_all_of_it(open_page: OpenPage, s
     page = open_page(LIST, role=Role.OPERATOR)
 
     page.get_by_role("link", name="Not readable as JSON 4").click()
-    assert page.locator("tbody:visible .crm-problem").count() == 4
+    expect(page.locator("tbody:visible .crm-problem")).to_have_count(4)
     page.get_by_role("link", name="Replay all that match").click()
-    assert "4: not readable as json" in page.locator(".crm-lead").inner_text().lower()
+    expect(page.locator(".crm-lead")).to_contain_text("4: not readable as json", ignore_case=True)
     page.get_by_role("button", name="Replay them").click()
     page.wait_for_url("**/webhooks/replayrun/**")
 
