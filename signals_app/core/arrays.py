@@ -24,7 +24,7 @@ def kind_of(column: Any) -> str:
 
 def element_type(column: Any) -> str:
     """Return the type that the elements of an array of this field have in PostgreSQL."""
-    if kind_of(column) in ("JSONField", "CharField", "TextField"):
+    if kind_of(column) in ("CharField", "TextField"):
         return "text"
     return str(column.rel_db_type(connection)) if column.is_relation else str(column.db_type(connection))
 
@@ -38,10 +38,6 @@ def literal(column: Any, values: Iterable[Any]) -> str:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _json(value: Any) -> str:
-    return _quoted(json.dumps(value))
 
 
 def _hex(value: Any) -> str:
@@ -75,7 +71,6 @@ _TEXT_OF: Mapping[str, Callable[[Any], str]] = {
     "BinaryField": _bytes,
     "CharField": _quoted,
     "FloatField": _float,
-    "JSONField": _json,
     "TextField": _quoted,
     "UUIDField": _hex,
 }

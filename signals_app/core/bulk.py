@@ -21,6 +21,7 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 
 from signals_app.core import arrays
+from signals_app.core.cursors import bound_cursor
 
 ROWS_AT_ONCE = 1_000
 
@@ -87,6 +88,31 @@ def read_rows(queryset: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def look_up(
+    model: type[Model], *, where: Mapping[str, Any], key: str, values: Iterable[Any], fields: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """
+    Return `fields` of the rows whose `key` is one of `values`, where `where` and `key` are together unique.
+
+    On PostgreSQL it looks into the unique index once for each value. Asked in another way, a planner that knows too
+    little of the table (a new one, say) may read all rows of `where`. On the terms of `read_rows`.
+    """
+    if connection.vendor != "postgresql":
+        return list(model._default_manager.filter(**where, **{f"{key}__any_of": values}).values_list(*fields))
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(_column(model, name)) for name in fields)
+    conditions = " AND ".join(f"{quote(_column(model, name))} = %s" for name in where)
+    looked_for = model._meta.get_field(key)
+    statement = (
+        f"SELECT found.* FROM unnest(%s::{arrays.element_type(looked_for)}[]) AS given(value), "  # noqa: S608 - our own
+        f"LATERAL (SELECT {columns} FROM {quote(model._meta.db_table)} "
+        f"WHERE {conditions} AND {quote(_column(model, key))} = given.value LIMIT 1) AS found"
+    )
+    with _plain_cursor() as cursor:
+        cursor.execute(statement, [arrays.literal(looked_for, values), *where.values()])
+        return list(cursor.fetchall())
+
+
 def read_models(queryset: QuerySet[AnyModel]) -> list[AnyModel]:
     """Return the instances that a queryset reads, on the terms of `read_rows`."""
     names = [column.attname for column in queryset.model._meta.concrete_fields]
@@ -118,9 +144,9 @@ def _write_each(model: type[Model], columns: Sequence[Any], rows: list[Row], con
 
 def _write_arrays(model: type[Model], columns: Sequence[Any], rows: list[Row], conflict: str) -> None:
     names = [f"c{number}" for number in range(len(columns))]
-    values = ", ".join(_from_array(name, column) for name, column in zip(names, columns, strict=True))
-    source = f"SELECT {values} FROM {_unnested(columns, names)}"  # noqa: S608 - names of our own columns
-    with connection.cursor() as cursor:
+    values = ", ".join(_given(name, column) for name, column in zip(names, columns, strict=True))
+    source = f"SELECT {values} FROM {_given_rows(columns, names)}"  # noqa: S608 - names of our own columns
+    with bound_cursor(connection) as cursor:
         cursor.execute(f"{_insert_into(model, columns)} {source}{conflict}", _literals(columns, rows))
 
 
@@ -137,14 +163,13 @@ def _change_arrays(model: type[Model], columns: Sequence[Any], rows: list[Row]) 
     quote = connection.ops.quote_name
     table, names = quote(model._meta.db_table), [f"c{number}" for number in range(len(columns))]
     changes = ", ".join(
-        f"{quote(column.column)} = {_from_array(name, column)}"
-        for name, column in zip(names[1:], columns[1:], strict=True)
+        f"{quote(column.column)} = {_given(name, column)}" for name, column in zip(names[1:], columns[1:], strict=True)
     )
     statement = (
-        f"UPDATE {table} SET {changes} FROM {_unnested(columns, names)} "  # noqa: S608 - names of our own columns
+        f"UPDATE {table} SET {changes} FROM {_given_rows(columns, names)} "  # noqa: S608 - names of our own columns
         f"WHERE {table}.{quote(columns[0].column)} = given.{names[0]}"
     )
-    with connection.cursor() as cursor:
+    with bound_cursor(connection) as cursor:
         cursor.execute(statement, _literals(columns, rows))
 
 
@@ -155,17 +180,28 @@ def _adapted(columns: Sequence[Any], rows: Iterable[Row]) -> list[list[Any]]:
     ]
 
 
-def _unnested(columns: Sequence[Any], names: Sequence[str]) -> str:
-    given = ", ".join(f"%s::{arrays.element_type(column)}[]" for column in columns)
-    return f"unnest({given}) AS given({', '.join(names)})"
+def _given_rows(columns: Sequence[Any], names: Sequence[str]) -> str:
+    """Return the rows that `_literals` gives, as a table: one function for each column, side by side."""
+    given = ", ".join(
+        "jsonb_array_elements(%s::jsonb)" if _is_json(column) else f"unnest(%s::{arrays.element_type(column)}[])"
+        for column in columns
+    )
+    return f"ROWS FROM ({given}) AS given({', '.join(names)})"
 
 
-def _from_array(name: str, column: Any) -> str:
-    return f"{name}::jsonb" if column.get_internal_type() == "JSONField" else name
+def _given(name: str, column: Any) -> str:
+    return f"NULLIF({name}, 'null'::jsonb)" if _is_json(column) else name
 
 
 def _literals(columns: Sequence[Any], rows: Iterable[Row]) -> list[str]:
-    return [arrays.literal(column, values) for column, values in zip(columns, zip(*rows, strict=True), strict=True)]
+    return [
+        json.dumps(values) if _is_json(column) else arrays.literal(column, values)
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
+
+
+def _is_json(column: Any) -> bool:
+    return bool(column.get_internal_type() == "JSONField")
 
 
 def _insert_into(model: type[Model], columns: Sequence[Any]) -> str:

@@ -41,7 +41,8 @@ _PARAMETER = re.compile(r"[A-Za-z0-9_.~-]{1,100}")
 class FieldMapping:
     """Where one field stands; tried in this order, the first usable value counts."""
 
-    paths: tuple[str, ...]
+    paths: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each as it was entered, and its steps: ("user.email", ("user", "email"))."""
     expression: str = ""
     query_parameter: str = ""
 
@@ -96,7 +97,8 @@ def _compile_field(name: str, raw: Any) -> FieldMapping:
         raise InvalidConfiguration(
             f"identity_mapping.{name}.query_parameter", "Enter the name of a parameter, such as uid."
         )
-    return FieldMapping(paths=tuple(paths), expression=expression, query_parameter=parameter)
+    steps = tuple((path, tuple(path.split("."))) for path in paths)
+    return FieldMapping(paths=steps, expression=expression, query_parameter=parameter)
 
 
 def _is_path(path: Any) -> bool:
@@ -114,7 +116,7 @@ def _compiled(expression: str) -> jmespath.parser.ParsedResult:
     return jmespath.compile(expression)
 
 
-def extract(mapping: IdentityMapping, body: Mapping[str, Any], events: Iterable[Mapping[str, str]]) -> Extracted:
+def extract(mapping: IdentityMapping, body: dict[str, Any], events: Iterable[Mapping[str, str]]) -> Extracted:
     """
     Find the identity in a cleaned `body` and the names of its `events`; a value that cannot be an ID is an issue.
     """
@@ -123,7 +125,7 @@ def extract(mapping: IdentityMapping, body: Mapping[str, Any], events: Iterable[
     identifiers: dict[str, str] = {}
     for name in IDENTITY_FIELDS:
         for where, value in _candidates(mapping[name], body, names, name, issues):
-            if value is None or value == "":
+            if value == "":
                 continue
             try:
                 identifiers[name] = normalise(name, value)
@@ -137,18 +139,23 @@ def extract(mapping: IdentityMapping, body: Mapping[str, Any], events: Iterable[
 
 
 def _candidates(
-    mapping: FieldMapping, body: Mapping[str, Any], names: list[str], field: str, issues: list[dict[str, str]]
+    mapping: FieldMapping, body: dict[str, Any], names: list[str], field: str, issues: list[dict[str, str]]
 ) -> Iterator[tuple[str, Any]]:
-    for path in mapping.paths:
+    """Yield (where, value) of everything that is there."""
+    for path, steps in mapping.paths:
         value: Any = body
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        yield path, value
+        for key in steps:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            yield path, value
     if mapping.expression:
         try:
-            yield field, _compiled(mapping.expression).search(body)
+            value = _compiled(mapping.expression).search(body)
         except (jmespath.exceptions.JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError):
             issues.append({"field": field, "problem": "the JMESPath expression failed on this body"})
+        else:
+            if value is not None:
+                yield field, value
     if mapping.query_parameter:
         found = {value for name in names for value in _query_values(name, mapping.query_parameter)}
         if len(found) > 1:
@@ -167,7 +174,7 @@ def _query_values(address: str, parameter: str) -> list[str]:
 
 def _moment(value: Any, where: str, issues: list[dict[str, str]]) -> datetime | None:
     """Read ISO 8601, or seconds or milliseconds since 1970; a time without zone is UTC."""
-    if value is None or value == "":
+    if value == "":
         return None
     try:
         if isinstance(value, str):

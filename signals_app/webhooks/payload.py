@@ -130,7 +130,9 @@ def _number(members: Members, name: str, issues: Issues, *, highest: float = mat
     value = members.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, float) and 0 <= value <= highest and value != math.inf:
+        return value + 0.0  # -0.0 becomes 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         issues.add(name, "not a number")
         return None
     if isinstance(value, float) and not math.isfinite(value):
@@ -140,7 +142,7 @@ def _number(members: Members, name: str, issues: Issues, *, highest: float = mat
     if not 0 <= number <= highest:
         issues.add(name, "below 0" if number < 0 else f"above {highest:g}")
         return None
-    return number + 0.0  # -0.0 becomes 0.0
+    return number
 
 
 def _count(members: Members, name: str, issues: Issues) -> int | None:

@@ -54,7 +54,7 @@ TRANSACTION_TRIES = 3
 
 _paces = {"sqlite": Pace(aim_seconds=0.03, least=20, most=200)}
 """SQLite has one writer at a time, and webhook requests wait behind it: a transaction stays below 50 ms."""
-_other_pace = Pace(aim_seconds=0.25, least=500, most=2_000)
+_other_pace = Pace(aim_seconds=0.4, least=1_000, most=2_000)
 """Elsewhere a larger batch shares more of what each statement costs; locks are held no longer than this."""
 
 

@@ -3,14 +3,15 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from signals_app.core import bulk
 from signals_app.core.bulk import Merge
-from signals_app.customers.models import Customer
+from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import Interest, ShopperSignal
 
@@ -137,3 +138,50 @@ class TestAnyOf:
         assert Interest.objects.filter(customer__any_of={customer.pk, uuid.uuid4()}).count() == 4
         assert Interest.objects.filter(customer__any_of=[]).count() == 0
         assert Customer.objects.filter(pk__any_of=[customer.pk]).update(name="Anna") == 1
+
+
+class TestLookingUp:
+    LOOK = {"key": "name", "fields": ("name", "evidence_count")}
+
+    def test_finds_each_value_of_a_unique_key_and_nothing_else(self, customer: Customer, project: Project) -> None:
+        other = Customer.objects.create(project=project)
+        write(customer, *((name, 1.0, place, NOW) for place, name in enumerate(("wool", 'q"u\\o,t{e}', "NULL", "%s"))))
+        write(other, ("wool", 1.0, 9, NOW))
+
+        found = bulk.look_up(
+            Interest,
+            where={"customer_id": customer.pk, "kind": "search"},
+            values=["wool", 'q"u\\o,t{e}', "%s", "null", ""],
+            **self.LOOK,
+        )
+
+        assert sorted(found) == [("%s", 3), ('q"u\\o,t{e}', 1), ("wool", 0)]
+
+    def test_finds_nothing_for_nothing(self, customer: Customer) -> None:
+        where = {"customer_id": customer.pk, "kind": "search"}
+
+        assert bulk.look_up(Interest, where=where, values=[], **self.LOOK) == []
+
+    @pytest.mark.postgresql
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="a plan of PostgreSQL")
+    def test_goes_through_the_unique_index_even_of_a_table_the_planner_does_not_know(self, project: Project) -> None:
+        asked: list[tuple[str, Any]] = []
+
+        def note(execute: Any, sql: str, parameters: Any, *rest: Any) -> Any:
+            asked.append((sql, parameters))
+            return execute(sql, parameters, *rest)
+
+        with connection.execute_wrapper(note):
+            bulk.look_up(
+                Identifier,
+                where={"project_id": project.pk, "kind": "email"},
+                key="value",
+                values=[f"u{number}@shopper.example" for number in range(500)],
+                fields=("value", "id", "customer_id"),
+            )
+
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {asked[0][0]}", asked[0][1])
+            condition = next(line for (line,) in cursor.fetchall() if "Index Cond" in line)
+        assert "project_id" in condition
+        assert "(value)::text = given.value" in condition

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Case, F, UUIDField, Value, When
 
-from signals_app.core.bulk import change_rows, read_rows, write_rows
+from signals_app.core.bulk import change_rows, look_up, read_rows, write_rows
 from signals_app.core.models import new_id
 from signals_app.customers import facets
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, Evidence
@@ -216,9 +216,14 @@ def _pointers(project: Project, keys: Collection[Key]) -> dict[Key, Pointer]:
     """Return those of the identifiers that exist, each with its customer."""
     found: dict[Key, Pointer] = {}
     for kind in sorted({key.kind for key in keys}):
-        values = [key.value for key in keys if key.kind == kind]
-        stored = Identifier.objects.filter(project=project, kind=kind, value__any_of=values)
-        for value, *pointer in read_rows(stored.values_list("value", "pk", "customer_id")):
+        stored = look_up(
+            Identifier,
+            where={"project_id": project.pk, "kind": kind},
+            key="value",
+            values=[key.value for key in keys if key.kind == kind],
+            fields=("value", "id", "customer_id"),
+        )
+        for value, *pointer in stored:
             found[Key(kind, value)] = Pointer(*pointer)
     return found
 
