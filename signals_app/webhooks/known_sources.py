@@ -69,12 +69,15 @@ class KnownSources:
         return self._younger_than(min(JUST_READ_SECONDS, settings.WEBHOOK_SOURCE_CACHE_SECONDS), known.id)
 
     def _younger_than(self, seconds: float, source_id: UUID) -> KnownSource:
-        known = self._sources.get(source_id)
-        if known is not None and time.monotonic() - known.read_at < seconds:
-            return known
         asked_at = time.monotonic()
-        # One thread reads for all that ask at the same moment.
-        if not self._reading.acquire(timeout=LONGEST_WAIT_SECONDS):
+        known = self._sources.get(source_id)
+        # Past half of that time one thread reads again while the others go on with what is known: with all of them
+        # waiting for it, a busy source would stand still once a second.
+        if known is not None and asked_at - known.read_at < seconds:
+            if asked_at - known.read_at < seconds / 2 or not self._reading.acquire(blocking=False):
+                return known
+        # Otherwise one thread reads for all that ask at the same moment.
+        elif not self._reading.acquire(timeout=LONGEST_WAIT_SECONDS):
             raise OperationalError("The source could not be read in time.")
         try:
             known = self._sources.get(source_id)

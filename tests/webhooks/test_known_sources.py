@@ -1,6 +1,7 @@
 """What requests remember of a source for a second, and what is read again before anything is refused."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from signals_app.core.models import new_id
 from signals_app.webhooks import signature
-from signals_app.webhooks.known_sources import KnownSources
+from signals_app.webhooks.known_sources import KnownSource, KnownSources
 from signals_app.webhooks.models import WebhookSecret, WebhookSource
 
 Queries = Callable[[int], Any]
@@ -158,3 +159,31 @@ def test_a_verified_request_asks_for_nothing_but_its_commit(post: Callable[..., 
     assert not [sql for sql in statements if "webhooks_webhooksecret" in sql or "django_session" in sql]
     if connection.vendor == "postgresql":
         assert len(statements) == 1
+
+
+def test_while_one_thread_reads_again_the_others_go_on_with_what_is_known(source: WebhookSource, settings: Any) -> None:
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 1
+    known, hangs, answers = KnownSources(), threading.Event(), threading.Event()
+    before = known.find(source.id)
+    WebhookSource.objects.update(is_paused=True)
+    time.sleep(0.6)  # past half of the time for which it counts, and long before its end
+
+    def hang(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        hangs.set()
+        assert answers.wait(10)
+        return execute(sql, params, many, context)
+
+    def ask_meanwhile() -> KnownSource:
+        assert hangs.wait(10)
+        try:
+            settings.WEBHOOK_SOURCE_CACHE_SECONDS = 600  # however slow this machine is
+            return known.find(source.id)
+        finally:
+            answers.set()
+
+    with ThreadPoolExecutor() as pool, connection.execute_wrapper(hang):
+        meanwhile = pool.submit(ask_meanwhile)
+        found = known.find(source.id)
+
+    assert meanwhile.result() is before
+    assert found.is_paused
