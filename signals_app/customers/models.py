@@ -110,7 +110,8 @@ class IdentityConflict(models.Model):
     as it is, no machine joins the profiles that these IDs belong to.
     """
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="identity_conflicts")
+    # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="identity_conflicts", db_index=False)
     left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+")
     right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+")
     evidence = models.CharField(max_length=20, choices=Evidence.choices)
@@ -124,9 +125,8 @@ class IdentityConflict(models.Model):
     class Meta:
         verbose_name = "possible duplicate"
         indexes = (
-            models.Index(
-                fields=("project",), name="identity_conflict_kept_apart", condition=models.Q(state="KEPT_APART")
-            ),
+            # Of the three states the open one is the last in the alphabet, and so first in a list.
+            models.Index(fields=("project", "-state", "-created_at", "-id"), name="identity_conflict_by_state"),
         )
         constraints = (
             models.UniqueConstraint(fields=("left", "right"), name="identity_conflict_once"),
