@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from insightarc_crm.setup_checklist import page
 from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, display, post_action
@@ -23,12 +23,16 @@ from signals_app.core.display import ago, badge, page_link
 from signals_app.customers import services
 from signals_app.customers.constants import KINDS_BY_STRENGTH, ConflictState, Evidence, IdentifierKind
 from signals_app.customers.exceptions import LinkIsGone, ProfileIsGone, SameProfile
+from signals_app.customers.facets import Trait
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
+from signals_app.customers.traits import KNOWN_IDS
 from signals_app.shopper_signals.models import IntentProfile
 
 SHOWN = 200
 """Known IDs, and links, on one page; visits of years are more."""
 FOUND = 20
+BROWSERS = 50
+NOTHING = frozenset({"–", "None", "0"})
 STATE_TONES = {ConflictState.OPEN.value: "warn", ConflictState.KEPT_APART.value: "info"}
 
 
@@ -169,6 +173,13 @@ def links_to(request: HttpRequest, customer: Customer) -> list[dict[str, str]]:
     return buttons
 
 
+def shared_ids(customer: Customer) -> list[Identifier]:
+    """Return the browsers of a profile that many shoppers share, for a notice on its page."""
+    browsers = list(customer.identifiers.filter(kind=IdentifierKind.ANONYMOUS_ID).order_by("-pk")[:BROWSERS])
+    shared = services.shared_among([one.pk for one in browsers])
+    return [one for one in browsers if one.pk in shared]
+
+
 def merge_page(profiles: ProjectScopedAdmin[Customer], request: HttpRequest, object_id: UUID) -> HttpResponse:
     """Find another profile by any ID it is known by, look at what both would be together, and join them."""
     customer = _own(profiles, request, object_id)
@@ -218,8 +229,12 @@ def _preview(request: HttpRequest, left: Customer, right: Customer) -> dict[str,
         preview = services.preview_merge(customer=left, other=right, now=timezone.now())
     except (ProfileIsGone, SameProfile) as error:
         return {"problem": str(error)}
-    traits = [trait for trait in preview.traits if {trait.left.value, trait.right.value, trait.together.value} != {"–"}]
+    traits = [trait for trait in preview.traits if _says_something(trait.left, trait.right, trait.together)]
     return {"left": left, "right": right, "preview": preview, "traits": traits, "may_merge": True}
+
+
+def _says_something(*traits: Trait | None) -> bool:
+    return any(trait.items or trait.value not in NOTHING for trait in traits if trait is not None)
 
 
 @dataclass(frozen=True)
@@ -318,18 +333,16 @@ def undo_page(
 
 def _beside(preview: services.UndoPreview) -> list[dict[str, Any]]:
     """Return the traits row by row: as they are, and of each part."""
-    columns = [{trait.label: trait for trait in traits} for traits in (part.traits for part in preview.parts)]
-    return [
-        {"now": trait, "parts": [column.get(trait.label) for column in columns]}
-        for trait in preview.traits
-        if {trait.value, *(column[trait.label].value for column in columns if trait.label in column)} != {"–"}
-    ]
+    columns = [{trait.label: trait for trait in part.traits} for part in preview.parts]
+    rows = [{"now": trait, "parts": [column.get(trait.label) for column in columns]} for trait in preview.traits]
+    # The IDs themselves stand above.
+    return [row for row in rows if row["now"].label != KNOWN_IDS and _says_something(row["now"], *row["parts"])]
 
 
 def _undo(request: HttpRequest, edge: IdentityEdge) -> HttpResponse:
     parting = services.undo_link(edge=edge, by=request.user.get_username(), now=timezone.now())
     if parting.split:
-        others = format_html(" and ").join(page_link(one) for one in parting.split)
+        others = format_html_join(" and ", "{}", ((page_link(one),) for one in parting.split))
         messages.success(request, format_html("The link is undone: {} is a profile of its own.", others))
     else:
         messages.info(request, "The link is undone. Other links still tie both sides together.")

@@ -185,6 +185,7 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
             "consent_form": ConsentForm(),
             "buttons": self._buttons(request, object_id),
             "identity_links": identity_pages.links_to(request, customer),
+            "shared_ids": identity_pages.shared_ids(customer),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/customers/profile.html", context)

@@ -13,6 +13,8 @@ from signals_app.customers.constants import IdentifierKind, OrderState, Topic
 from signals_app.customers.facets import Trait
 from signals_app.customers.models import Consent, Customer, Identifier, Order
 
+KNOWN_IDS = "Known IDs"
+
 
 def describe(customer: Customer, now: datetime) -> list[Trait]:
     return [
@@ -20,7 +22,7 @@ def describe(customer: Customer, now: datetime) -> list[Trait]:
         Trait("E-mail", customer.email or "–"),
         Trait("Customer ID", customer.external_id or "–"),
         Trait("Time zone", customer.time_zone or "–"),
-        Trait("Known IDs", _known_ids(customer.pk)),
+        Trait(KNOWN_IDS, _known_ids(customer.pk)),
         *_consents(customer.pk),
         Trait("Orders", _orders(customer.pk)),
         Trait("Last seen", moment(customer.last_seen_at)),
