@@ -136,7 +136,8 @@ class IdentityConflictAdmin(ProjectScopedAdmin[IdentityConflict]):
 def _side(identifier: Identifier, scores: dict[UUID, float]) -> str:
     score = scores.get(identifier.customer_id)
     return format_html(
-        "{} <span class='crm-quiet crm-block'>{}: {}</span><span class='crm-quiet crm-block'>{}seen {}</span>",
+        "<div>{} <span class='crm-quiet crm-block crm-wrap'>{}: {}</span>"
+        "<span class='crm-quiet crm-block'>{}seen {}</span></div>",
         page_link(identifier.customer),
         identifier.get_kind_display(),
         identifier.value,
