@@ -335,9 +335,12 @@ def undo_page(
 def _beside(preview: services.UndoPreview) -> list[dict[str, Any]]:
     """Return the traits row by row: as they are, and of each part."""
     columns = [{trait.label: trait for trait in part.traits} for part in preview.parts]
-    rows = [{"now": trait, "parts": [column.get(trait.label) for column in columns]} for trait in preview.traits]
-    # The IDs themselves stand above.
-    return [row for row in rows if row["now"].label != KNOWN_IDS and _says_something(row["now"], *row["parts"])]
+    rows = [(trait, [column.get(trait.label) for column in columns]) for trait in preview.traits]
+    return [
+        {"now": now, "parts": parts}
+        for now, parts in rows
+        if now.label != KNOWN_IDS and _says_something(now, *parts)  # the IDs themselves stand above
+    ]
 
 
 def _undo(request: HttpRequest, edge: IdentityEdge) -> HttpResponse:

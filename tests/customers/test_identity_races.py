@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,12 +12,17 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
 
 from signals_app.core.exceptions import PermanentError, TransientError
 from signals_app.customers import services
 from signals_app.customers.models import Customer, Identifier, IdentityEdge
 from signals_app.customers.parting import Tie, find_parts
+from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
+from signals_app.webhooks import pipeline
+from signals_app.webhooks.constants import InboxState
+from signals_app.webhooks.models import InboxItem
 from tests.customers.worlds import World, person
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -28,7 +34,7 @@ def at_once(*jobs: Callable[[], Any]) -> None:
     """Run jobs in forked processes with connections of their own, which begin together; fail if one of them failed."""
     connections.close_all()
     if connection.vendor == "postgresql":
-        connection.close_pool()  # whose connections would be everybody's
+        connection.close_pool()  # type: ignore[attr-defined]  # whose connections would be everybody's
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(len(jobs))
 
@@ -126,3 +132,40 @@ def test_undoing_while_signals_come_loses_none_of_them(transactional_db: None) -
     assert_sound(world)
     assert ShopperSignal.objects.filter(project=world.project).count() == 42
     assert world.identifier(names[0]).customer_id != world.identifier(names[1]).customer_id
+
+
+def test_undoing_while_the_pipeline_works_leaves_every_signal_with_its_shopper(
+    project: Project, post_signal: Callable[..., Any], example_body: Callable[..., Any]
+) -> None:
+    now = timezone.now()
+    names = [("external_id", "anna-1"), ("external_id", "anna-2")]
+    customers = [services.identify(project=project, identifiers=dict([name]), now=now).customer for name in names]
+    services.merge(customer=customers[0], other=customers[1], by="Eve", now=now)
+    for number in range(60):
+        who = number % 2 + 1
+        body = example_body(
+            user_id=f"anna-{who}", email=f"anna{who}@example.com", anonymous_id=f"b{number % 6}", num_events=number
+        )
+        post_signal(body | {"session_id": f"v{number}"}, at=now)
+    world = World.of(project, now)
+
+    def work() -> None:
+        for _ in range(200):
+            pipeline.process_batch(now=timezone.now(), limit=5)
+            if not InboxItem.objects.filter(state=InboxState.PENDING).exists():
+                return
+            time.sleep(0.01)
+
+    def part_and_join() -> None:
+        for _ in range(4):
+            link = world.edge(*names)
+            if link is not None:
+                services.undo_link(edge=link, by="Eve", now=now)
+            one, other = (world.identifier(name).customer for name in names)
+            if one != other:
+                services.merge(customer=one, other=other, by="Eve", now=now)
+
+    at_once(work, work, part_and_join)
+
+    assert ShopperSignal.objects.filter(project=project, identifier__kind="external_id").count() == 60
+    assert_sound(world)

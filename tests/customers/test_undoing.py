@@ -45,7 +45,8 @@ def two(world: World) -> World:
 
 
 def customer(world: World, name: tuple[str, str]) -> Customer:
-    return world.identifier(name).customer
+    found: Customer = world.identifier(name).customer
+    return found
 
 
 def merged(world: World) -> Customer:

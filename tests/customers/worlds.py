@@ -36,6 +36,13 @@ class World:
         slug = f"world-{uuid.uuid4().hex[:10]}"
         self.project = project_services.create_project(slug=slug, name="Shop", shop_url="https://shop.example/")
 
+    @classmethod
+    def of(cls, project: Project, start: datetime) -> World:
+        """Return the world of a store that is there already."""
+        world = cls.__new__(cls)
+        world.start, world.number, world.project = start, 0, project
+        return world
+
     @property
     def now(self) -> datetime:
         return self.start + timedelta(minutes=self.number)

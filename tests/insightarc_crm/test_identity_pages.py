@@ -95,7 +95,7 @@ class TestMerging:
         found = text(marketer.get(path, {"q": " SHOPPER2@example.com "}))
         nobody = text(marketer.get(path, {"q": "nobody@example.com\x00"}))
         itself = text(marketer.get(path, {"q": "browser-1"}))
-        preview = text(marketer.get(path, {"with": two[1].pk}))
+        preview = text(marketer.get(path, {"with": str(two[1].pk)}))
 
         assert f"?with={two[1].pk}" in found
         assert "?with=" not in nobody + itself

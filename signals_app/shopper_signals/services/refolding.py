@@ -114,10 +114,9 @@ def _fold_slice(profile: IntentProfile, now: datetime) -> bool:
         if not customers or not mine.exists():
             return False
         if len(chunk) < _at_once():
-            place = {"refold_before": None, "refold_after_at": None, "refold_after_id": None}
+            mine.update(refold_before=None, refold_after_at=None, refold_after_id=None)
         else:
-            place = {"refold_after_at": chunk[-1].received_at, "refold_after_id": chunk[-1].pk}
-        mine.update(**place)
+            mine.update(refold_after_at=chunk[-1].received_at, refold_after_id=chunk[-1].pk)
         states, before = profiles.load_states(project=profile.customer.project, customer_ids=[profile.pk])
         _fold(profile.customer, states[profile.pk], chunk)
         _save(profile.customer, states[profile.pk], before, now)
