@@ -17,6 +17,7 @@ EVERY_SECONDS = {
     "signals_app.remarketing.tasks.follow_facts": 15,
     "signals_app.emails.tasks.recover_interrupted": 30,
     "signals_app.shopper_signals.tasks.refresh_due_profiles": 60,
+    "signals_app.customers.tasks.continue_removals": 60,
     "signals_app.webhooks.tasks.watch_connections": 60,
     "signals_app.webhooks.tasks.probe_addresses": 60,
     "signals_app.catalog.tasks.import_due_feeds": 300,

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 
-from insightarc_crm import profile_page
+from insightarc_crm import identity_pages, profile_page
 from insightarc_crm.interests import top_interest_labels
 from insightarc_crm.stages import STAGE_TONES
 from signals_app.core.admin import (
@@ -165,11 +165,13 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
                 name="customers_customer_download",
             ),
         ]
-        return own + super().get_urls()
+        return own + identity_pages.urls(self) + super().get_urls()
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if now := self.get_object(request, object_id) is None and identity_pages.current_id(request, object_id):
+            return HttpResponseRedirect(reverse("admin:customers_customer_change", args=[now]))
         customer = self._own(request, object_id)
         before = parse_before(request.GET.get("before", ""))
         context = {
@@ -182,6 +184,8 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
             "may_record_consent": self.may(request, "customers.record_consent") and bool(customer.email),
             "consent_form": ConsentForm(),
             "buttons": self._buttons(request, object_id),
+            "identity_links": identity_pages.links_to(request, customer),
+            "shared_ids": identity_pages.shared_ids(customer),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/customers/profile.html", context)

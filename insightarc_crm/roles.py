@@ -52,6 +52,8 @@ ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
     "customers.export_customer":      (True,    False,   False,   False),
     "customers.erase_customer":       (True,    False,   False,   False),
     "customers.record_consent":       (True,    True,    False,   False),
+    "customers.merge_profiles":       (True,    True,    False,   False),
+    "customers.undo_link":            (True,    True,    False,   False),
     "emails.send_test":               (True,    True,    False,   False),
     "remarketing.explain_match":      (True,    True,    True,    True),
     "webhooks.paste_secret":          (True,    False,   False,   True),

@@ -68,6 +68,14 @@ def test_every_model_that_reaches_a_person_has_a_facet() -> None:
     assert ErasureTombstone not in reaching
 
 
+def test_what_hangs_on_a_customer_follows_when_profiles_are_joined_and_parted() -> None:
+    """Rows that hang on identifiers follow by themselves; those that hang on a customer need their facet for it."""
+    hanging = {model for model, field in foreign_keys() if field.related_model is Customer and model is not Identifier}
+    following = {model for facet in facets.all() if facet.merge and facet.split for model in facet.models}
+
+    assert sorted(model._meta.label for model in hanging - following) == []
+
+
 def test_every_room_is_an_installed_app_and_has_a_floor() -> None:
     rooms = {path.parent.name for path in (ROOT / "signals_app").glob("*/apps.py")}
 

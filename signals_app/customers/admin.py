@@ -1,13 +1,11 @@
-"""Orders and possible duplicates; the profile's own page is composed of several rooms, above them."""
+"""Orders; the pages of a profile and of possible duplicates are composed of several rooms, above them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
 
 from signals_app.core.admin import (
     ChoicesFilter,
@@ -15,11 +13,10 @@ from signals_app.core.admin import (
     ProjectScopedAdmin,
     ReadOnlyAdmin,
     display,
-    post_action,
 )
 from signals_app.core.display import ago, badge, lines, money, page_link
-from signals_app.customers.constants import ConflictState, OrderState
-from signals_app.customers.models import Identifier, IdentityConflict, Order
+from signals_app.customers.constants import OrderState
+from signals_app.customers.models import Order
 
 ORDER_TONES = {
     OrderState.PLACED.value: "good",
@@ -79,65 +76,3 @@ class OrderAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Order]):
                 for item in items
             ]
         )
-
-
-@admin.register(IdentityConflict)
-class IdentityConflictAdmin(ProjectScopedAdmin[IdentityConflict]):
-    """Two known shoppers seen as one. A machine never joins them; a person says whether they are."""
-
-    list_display = ("seen", "one", "other", "evidence", "state_badge")
-    list_display_links = ("seen",)
-    list_filter = (("state", ChoicesFilter),)
-    list_select_related = ("left__customer", "right__customer")
-    search_fields = ("left__value__exact", "right__value__exact")
-    search_help_text = "Exact e-mail, customer ID or visitor ID"
-    ordering = ("-created_at", "-id")
-    fieldsets = ((None, {"fields": ("one", "other", "evidence", "reference", "state_badge", "created_at")}),)
-    actions_detail = ("keep_apart",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: IdentityConflict | None = None) -> Any:
-        return [field for _, options in self.fieldsets for field in options["fields"]]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: IdentityConflict | None = None) -> bool:
-        return False
-
-    @display(description="Seen", ordering="created_at")
-    def seen(self, obj: IdentityConflict) -> str:
-        return ago(obj.created_at)
-
-    @display(description="One")
-    def one(self, obj: IdentityConflict) -> str:
-        return _side(obj.left)
-
-    @display(description="Other")
-    def other(self, obj: IdentityConflict) -> str:
-        return _side(obj.right)
-
-    @display(description="State", ordering="state")
-    def state_badge(self, obj: IdentityConflict) -> str:
-        return badge(obj.get_state_display(), "warn" if obj.state == ConflictState.OPEN else "neutral")
-
-    @post_action(
-        description="Keep apart",
-        question="They stay two profiles, and this pair is not shown again.",
-        permission="change",
-        icon="call_split",
-    )
-    def keep_apart(self, request: HttpRequest, obj: IdentityConflict) -> None:
-        open_ones: QuerySet[IdentityConflict] = IdentityConflict.objects.filter(pk=obj.pk, state=ConflictState.OPEN)
-        if open_ones.update(state=ConflictState.KEPT_APART):
-            messages.success(request, "They stay two profiles.")
-        else:
-            messages.info(request, "Somebody has decided this already.")
-
-
-def _side(identifier: Identifier) -> str:
-    return format_html(
-        "{} <span class='crm-quiet'>{}: {}</span>",
-        page_link(identifier.customer),
-        identifier.get_kind_display(),
-        identifier.value,
-    )

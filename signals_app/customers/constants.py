@@ -24,7 +24,12 @@ class Evidence(TextChoices):
     IDENTIFY = "IDENTIFY", "Said by the shop"
     ORDER = "ORDER", "Seen in one order"
     IMPORT = "IMPORT", "Imported"
+    CLICK = "CLICK", "Followed a link in a mail"
     PERSON = "PERSON", "Confirmed by a person"
+
+
+SHARED_AT = 5
+"""A visit or browser seen with so many stronger IDs, or so many other shoppers, is a shared one (or a bug of the shop)."""
 
 
 class ConflictState(TextChoices):

@@ -29,3 +29,24 @@ class ErasedIdentifier(InvalidInput):
 
 class IdentityKeepsMoving(TransientError):
     """Other transactions changed the same identifiers each time we looked; trying again later helps."""
+
+
+class ProfileIsGone(PermanentError):
+    """One of the profiles was joined to another, or erased, since the person looked."""
+
+    def __init__(self) -> None:
+        super().__init__("One of the two profiles was joined to another one, or erased, meanwhile. Look again.")
+
+
+class SameProfile(PermanentError):
+    """A profile was to be joined with itself."""
+
+    def __init__(self) -> None:
+        super().__init__("These are one profile already.")
+
+
+class LinkIsGone(PermanentError):
+    """The link was undone, or its IDs erased, since the person looked."""
+
+    def __init__(self) -> None:
+        super().__init__("This link is gone already.")

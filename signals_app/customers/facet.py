@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model, Q
+from django.db.models import Max, Model, Q
 
 from signals_app.customers.constants import IdentifierKind, OrderState
 from signals_app.customers.facets import Facet, TimelineEntry, Tone
@@ -17,8 +18,10 @@ from signals_app.customers.models import (
     Identifier,
     IdentityConflict,
     IdentityEdge,
+    MergedCustomer,
     Order,
 )
+from signals_app.customers.traits import describe
 
 
 def rows(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -64,6 +67,7 @@ def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
         "identifiers": Identifier.objects.filter(customer=customer),
         "links": IdentityEdge.objects.filter(left__customer=customer),
         "conflicts": _conflicts(customer),
+        "former_profiles": MergedCustomer.objects.filter(identifier__customer=customer),
         "consents": Consent.objects.filter(identifier__customer=customer),
         "consent_changes": ConsentChange.objects.filter(identifier__customer=customer),
         "orders": Order.objects.filter(identifier__customer=customer),
@@ -80,13 +84,20 @@ def erase(customer: Customer) -> int:
     return count + Identifier.objects.filter(customer=customer).delete()[0]
 
 
+def last_seen(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    said = ConsentChange.objects.filter(identifier__customer__in=customer_ids).order_by()
+    return dict(said.values_list("identifier__customer").annotate(Max("recorded_at")))
+
+
 FACET = Facet(
     name="customers",
     label="Profile",
-    models=(Customer, Identifier, IdentityEdge, IdentityConflict, Consent, ConsentChange, Order),
+    models=(Customer, Identifier, IdentityEdge, IdentityConflict, MergedCustomer, Consent, ConsentChange, Order),
     timeline=timeline,
     export=export,
     erase=erase,
+    last_seen=last_seen,
+    describe=describe,
 )
 
 

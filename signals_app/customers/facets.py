@@ -7,7 +7,8 @@ reaches Customer or Identifier without one. So this room can show, export and er
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -33,6 +34,19 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True)
+class Trait:
+    """
+    One thing about a person that two profiles are compared by, before they are joined or parted.
+
+    `value` is for people; `items` are several things of which a merge may take some away (waiting mails).
+    """
+
+    label: str
+    value: str
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facet:
     """
     What one room knows about a person.
@@ -41,6 +55,11 @@ class Facet:
     `export(customer)` every row, as `{"table": [{...}, ...]}` of JSON values; `erase(customer)` deletes them and
     says how many; `merge(keep, gone, now)` moves what hangs on customers that are about to be deleted to the one
     that stays (rows that hang on identifiers move by themselves). `models` are the models it answers for.
+
+    `split(parts, now)` is the counterpart of `merge`: what was one customer is several now, the one that kept its id
+    first, and the identifiers have gone to their own; what hangs on customers has to be made anew from what hangs on
+    identifiers, as if they had never been one. `last_seen(customer ids)` says when each was in the shop last, as far as
+    rows tell it; `describe(customer, now)` what matters when somebody decides whether two profiles are one person's.
     """
 
     name: str
@@ -50,6 +69,9 @@ class Facet:
     export: Callable[[Customer], dict[str, list[dict[str, Any]]]]
     erase: Callable[[Customer], int]
     merge: Callable[[Customer, list[Customer], datetime], None] | None = None
+    split: Callable[[list[Customer], datetime], None] | None = None
+    last_seen: Callable[[Collection[uuid.UUID]], dict[uuid.UUID, datetime]] | None = None
+    describe: Callable[[Customer, datetime], list[Trait]] | None = None
 
 
 _facets: dict[str, Facet] = {}

@@ -7,15 +7,16 @@ Anonymous joins known. Two known shoppers are never joined by a machine: that is
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from signals_app.customers.constants import KNOWN_KINDS, Evidence, IdentifierKind
+from signals_app.customers.constants import KNOWN_KINDS, SHARED_AT, Evidence, IdentifierKind
 
-MAX_LINKS_TO_STRONGER = 5
-"""A visit or browser seen with more stronger IDs than this is a shared one (or a bug of the shop): it joins no more."""
+MAX_LINKS_TO_STRONGER = SHARED_AT
+"""A visit or browser seen with more stronger IDs than this joins no more."""
 
 
 class Key(NamedTuple):
@@ -60,6 +61,8 @@ class Link:
     weaker: Key
     evidence: str
     reference: str
+    is_news: bool = False
+    """Both name a person, and one was heard of for the first time."""
 
 
 @dataclass
@@ -84,15 +87,17 @@ def plan_joins(
     customers: Mapping[uuid.UUID, Standing],
     links_to_stronger: Mapping[Key, int],
     new_ids: Mapping[Key, uuid.UUID],
+    apart: Iterable[tuple[uuid.UUID, uuid.UUID]] = (),
 ) -> JoinPlan:
     """
     Say who belongs together after these sightings, taken one after the other.
 
     `pointers` has the customer of each identifier that exists, `customers` what they are, `new_ids` an id for
-    the customer that each other identifier may have to start. Batches make no difference: planning
-    sightings together or one by one ends with the same people.
+    the customer that each other identifier may have to start, `apart` the customers that a person keeps apart. Batches
+    make no difference: planning sightings together or one by one ends with the same people.
     """
     planner = _Planner(pointers, customers, links_to_stronger, new_ids)
+    planner.keep_apart(apart)
     for seen in sightings:
         planner.add(seen)
     return planner.finish()
@@ -115,6 +120,12 @@ class _Planner:
         self.conflicts: dict[tuple[Key, Key], Link] = {}
         self.plan = JoinPlan()
         self.seen_keys: set[Key] = set()
+        self.apart: defaultdict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)
+
+    def keep_apart(self, pairs: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> None:
+        for left, right in pairs:
+            self.apart[left].add(right)
+            self.apart[right].add(left)
 
     def add(self, seen: Seen) -> None:
         fresh = {key for key in seen.keys if key not in self.pointers}
@@ -123,11 +134,13 @@ class _Planner:
         self.seen_keys.update(seen.keys)
         anchor, *others = seen.keys
         for other in others:
-            link = Link(anchor, other, seen.evidence, seen.reference)
+            link = Link(anchor, other, seen.evidence, seen.reference, _is_news(anchor, other, fresh))
             left, right = self._customer(anchor), self._customer(other)
             if left == right:
                 self.links.setdefault((anchor, other), link)
-            elif self._would_join_two_known(anchor, other, fresh):
+            elif self.apart and right in self.apart[left]:
+                self.plan.conflicted.add(seen.reference)  # decided already: nothing to ask a person
+            elif would_join_two_known(self.standings[left], self.standings[right], is_news=link.is_news):
                 self.plan.conflicted.add(seen.reference)
                 self.conflicts.setdefault((anchor, other), link)
             elif other in fresh or self.links_to_stronger.get(other, 0) < MAX_LINKS_TO_STRONGER:
@@ -150,15 +163,6 @@ class _Planner:
             is_known=key.kind in KNOWN_KINDS, has_external_id=key.kind == IdentifierKind.EXTERNAL_ID, is_new=True
         )
 
-    def _would_join_two_known(self, anchor: Key, other: Key, fresh: set[Key]) -> bool:
-        left, right = self.standings[self._customer(anchor)], self.standings[self._customer(other)]
-        if not (left.is_known and right.is_known):
-            return False
-        # A customer ID or address heard of for the first time, beside the other one, is news about that shopper and
-        # not a second shopper. A browser between the two proves nothing: families share browsers.
-        is_news = bool(fresh & {anchor, other}) and {anchor.kind, other.kind} <= KNOWN_KINDS
-        return not is_news or (left.has_external_id and right.has_external_id)
-
     def _join(self, left: uuid.UUID, right: uuid.UUID) -> None:
         # The known one keeps its id, since programs outside have noted it; else the older one (ids rise with time).
         keep, gone = sorted(
@@ -171,6 +175,10 @@ class _Planner:
             has_external_id=kept.has_external_id or ended.has_external_id,
             is_new=kept.is_new,
         )
+        for enemy in self.apart.pop(gone, ()) if self.apart else ():
+            self.apart[enemy].discard(gone)
+            self.apart[enemy].add(keep)
+            self.apart[keep].add(enemy)
 
     def _customer(self, key: Key) -> uuid.UUID:
         return self._last(self.pointers[key])
@@ -179,3 +187,19 @@ class _Planner:
         while customer in self.keeper:
             customer = self.keeper[customer]
         return customer
+
+
+def would_join_two_known(left: Standing, right: Standing, *, is_news: bool) -> bool:
+    """
+    Say whether a link would make one person of two known shoppers, which only a person may decide.
+
+    A customer ID or address heard of for the first time, beside the other one, is news about that shopper and not a
+    second shopper. A browser between the two proves nothing: families share browsers.
+    """
+    if not (left.is_known and right.is_known):
+        return False
+    return not is_news or (left.has_external_id and right.has_external_id)
+
+
+def _is_news(anchor: Key, other: Key, fresh: set[Key]) -> bool:
+    return bool(fresh & {anchor, other}) and {anchor.kind, other.kind} <= KNOWN_KINDS

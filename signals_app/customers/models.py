@@ -76,17 +76,20 @@ class Identifier(models.Model):
 class IdentityEdge(models.Model):
     """Evidence that two identifiers are one person's; deleting it undoes the link. `left_id` < `right_id`."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="edges_right", db_index=False)
     right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="edges_left")
     evidence = models.CharField(max_length=20, choices=Evidence.choices)
     reference = models.CharField(max_length=100, blank=True)
     """What showed it: the id of a signal or order, or the name of a person."""
+    is_news = models.BooleanField(default=False, editable=False)
+    """One of two IDs that both name a person was heard of for the first time here, and so was no second shopper."""
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = "link"
+        indexes = (models.Index(fields=("project", "evidence", "id"), name="identity_edge_by_evidence"),)
         constraints = (
             models.UniqueConstraint(fields=("left", "right"), name="identity_edge_once"),
             models.CheckConstraint(condition=models.Q(left__lt=models.F("right")), name="identity_edge_ordered"),
@@ -100,18 +103,31 @@ class IdentityEdge(models.Model):
 
 
 class IdentityConflict(models.Model):
-    """Two known shoppers seen as one: never joined by a machine, a person decides."""
+    """
+    Two known shoppers seen as one: never joined by a machine, a person decides.
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="identity_conflicts")
+    Also what a person decided of two IDs without having been asked: a link that was undone is `KEPT_APART`, and as long
+    as it is, no machine joins the profiles that these IDs belong to.
+    """
+
+    # Note [No second index], in `core.models`.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="identity_conflicts", db_index=False)
     left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+")
     right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+")
     evidence = models.CharField(max_length=20, choices=Evidence.choices)
     reference = models.CharField(max_length=100, blank=True)
     state = models.CharField(max_length=20, choices=ConflictState.choices, default=ConflictState.OPEN)
+    decided_by = models.CharField(max_length=150, blank=True)
+    """The name of the person who decided; empty while nobody has."""
+    decided_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = "possible duplicate"
+        indexes = (
+            # Of the three states the open one is the last in the alphabet, and so first in a list.
+            models.Index(fields=("project", "-state", "-created_at", "-id"), name="identity_conflict_by_state"),
+        )
         constraints = (
             models.UniqueConstraint(fields=("left", "right"), name="identity_conflict_once"),
             models.CheckConstraint(condition=models.Q(left__lt=models.F("right")), name="identity_conflict_ordered"),
@@ -122,6 +138,56 @@ class IdentityConflict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.left} / {self.right}"
+
+
+class MergedCustomer(models.Model):
+    """
+    The id of a customer that ended when it was joined to another; whoever has `identifier` now is where it went.
+
+    An id that programs outside have noted therefore still leads to the shopper, and when the link that joined them is
+    undone, each gets the id back that they had.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    identifier = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="merged_customers")
+    kept_id = models.UUIDField()
+    """The customer that took it over then; it may have ended since."""
+    kept_identifier = models.ForeignKey(Identifier, on_delete=models.SET_NULL, null=True, related_name="+")
+    """An ID that the other one was known by before."""
+    merged_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "former profile"
+
+    def __str__(self) -> str:
+        return f"Former profile {str(self.id)[-6:]}"
+
+
+class LinkRemoval(models.Model):
+    """A store's wish to undo all links of one kind, carried out in slices; finished when `finished_at` is set."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="link_removals")
+    evidence = models.CharField(max_length=20, choices=Evidence.choices)
+    up_to_id = models.BigIntegerField()
+    """The newest link when it was wished; later ones stay."""
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    removed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "removal of links"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project", "evidence"),
+                condition=models.Q(finished_at__isnull=True),
+                name="link_removal_one_at_a_time",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_evidence_display()}: {self.removed} undone"
 
 
 class Consent(models.Model):

@@ -9,11 +9,12 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from signals_app.customers.constants import IdentifierKind
-from signals_app.customers.facets import Facet, TimelineEntry, Tone
+from signals_app.customers.facets import Facet, TimelineEntry, Tone, Trait
 from signals_app.customers.models import Customer
-from signals_app.emails.constants import MessageState, reason_words
+from signals_app.customers.traits import moment
+from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessageState, reason_words
 from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
-from signals_app.emails.services import anonymise_suppressions
+from signals_app.emails.services import anonymise_suppressions, is_suppressed
 
 MODELS: tuple[type[Model], ...] = (EmailMessage, MailboxMail)
 _TITLES: dict[str, tuple[str, Tone]] = {
@@ -102,4 +103,24 @@ def _captured(customer: Customer, addresses: list[str]) -> QuerySet[MailboxMail]
     )
 
 
-FACET = Facet(name="emails", label="E-mails", models=MODELS, timeline=timeline, export=export, erase=erase)
+def describe(customer: Customer, now: datetime) -> list[Trait]:
+    mails = EmailMessage.objects.filter(identifier__customer=customer)
+    waiting = mails.filter(state__in=DUE_STATES).select_related("template").order_by("due_at", "pk")
+    is_refused = bool(customer.email) and is_suppressed(project=customer.project, email=customer.email)
+    items = tuple(f"{mail.subject or mail.template.name}, due {moment(mail.due_at)}" for mail in waiting[:20])
+    return [
+        Trait("Address", "Unsubscribed or bounced: gets no mail" if is_refused else "–"),
+        Trait("Mails sent so far", f"{mails.filter(state__in=COUNTED_STATES).count():,}"),
+        Trait("Mails on their way", "" if items else "None", items),
+    ]
+
+
+FACET = Facet(
+    name="emails",
+    label="E-mails",
+    models=MODELS,
+    timeline=timeline,
+    export=export,
+    erase=erase,
+    describe=describe,
+)

@@ -8,12 +8,13 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from signals_app.customers.facets import Facet, TimelineEntry
+from signals_app.customers.facets import Facet, TimelineEntry, Trait
 from signals_app.customers.models import Customer
+from signals_app.customers.traits import moment
 from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.decision import GATE_NAMES
 from signals_app.remarketing.models import RuleMatch
-from signals_app.remarketing.services import merging
+from signals_app.remarketing.services import merging, standing
 
 
 def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
@@ -83,6 +84,20 @@ def erase(customer: Customer) -> int:
     return deleted
 
 
+def describe(customer: Customer, now: datetime) -> list[Trait]:
+    found = standing.standing_of(customer=customer, now=now)
+    waiting = tuple(f"{name}, due {moment(due_at)}" for name, due_at in found.waiting)
+    return [
+        Trait("Waiting automations", "" if waiting else "None", waiting),
+        Trait(
+            "Frequency limit",
+            f"{found.mails_in_day} of {found.max_per_day} in 24 hours, {found.mails_in_week} of {found.max_per_week} in 7 days",
+        ),
+        Trait("In the control group of", "" if found.held_back else "None", tuple(found.held_back)),
+        Trait("Counts in results", "No: was in both groups" if customer.has_mixed_arms else "Yes"),
+    ]
+
+
 FACET = Facet(
     name="automations",
     label="Automations",
@@ -91,4 +106,6 @@ FACET = Facet(
     export=export,
     erase=erase,
     merge=merging.merge_matches,
+    split=merging.split_matches,
+    describe=describe,
 )

@@ -7,6 +7,9 @@ class SegmentsConfig(AppConfig):
     verbose_name = "Segments"
 
     def ready(self) -> None:
+        from signals_app.customers import facets
+        from signals_app.segments.facet import FACET
         from signals_app.segments.profile_fields import register_profile_fields
 
         register_profile_fields()
+        facets.register(FACET)

@@ -87,3 +87,16 @@ def segment_customers(*, segment: Segment, now: datetime) -> QuerySet[Customer]:
     :raises InvalidCondition: if a field it asks for is gone from the catalogue.
     """
     return matching_customers(project=segment.project, tree=segment.conditions, now=now)
+
+
+def segments_of(*, customer: Customer, now: datetime, limit: int = 50) -> list[str]:
+    """Return the names of the segments that a profile is in at `now`; one whose conditions cannot be read is left out."""
+    trees = {}
+    for segment in Segment.objects.filter(project=customer.project_id).order_by("name")[:limit]:
+        try:
+            trees[segment.name] = conditions.parse(segment.conditions, fields.fields(Scope.PROFILE))
+        except conditions.InvalidCondition:
+            continue
+    asked = frozenset[str]().union(*(conditions.field_names(tree) for tree in trees.values()))
+    values = profile_values(customer_ids=[customer.pk], names=sorted(asked), now=now).get(customer.pk, {})
+    return [name for name, tree in trees.items() if conditions.holds(tree, values, now=now)]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Max
 
 from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.matching import Page, PageKind
 from signals_app.catalog.models import Product
 from signals_app.customers.facet import rows
-from signals_app.customers.facets import Facet, TimelineEntry, Tone
+from signals_app.customers.facets import Facet, TimelineEntry, Tone, Trait
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import interests, services
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
@@ -19,6 +22,7 @@ from signals_app.shopper_signals.scoring import LEAVING_DROP
 
 PAGES_NAMED = 3
 LONGEST_NAME = 60
+INTERESTS_COMPARED = 5
 
 
 def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
@@ -53,6 +57,31 @@ def merge(keep: Customer, gone: list[Customer], now: datetime) -> None:
     services.merge_profiles(keep=keep, gone=gone, now=now)
 
 
+def split(parts: list[Customer], now: datetime) -> None:
+    services.split_profiles(parts=parts, now=now)
+
+
+def last_seen(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    signals = ShopperSignal.objects.filter(identifier__customer__in=customer_ids).order_by()
+    return dict(signals.values_list("identifier__customer").annotate(Max("received_at")))
+
+
+def describe(customer: Customer, now: datetime) -> list[Trait]:
+    profile = IntentProfile.objects.filter(customer=customer).first()
+    if profile is None:
+        return [Trait("Intent score", "–"), Trait("Stage", "–"), Trait("Signals", "None"), Trait("Interests", "None")]
+    if profile.refold_before is not None:
+        later = "Being calculated: a long history"
+        return [Trait("Intent score", later), Trait("Stage", later), Trait("Signals", later), Trait("Interests", later)]
+    found = services.top_interests(customer=customer, now=now, limit=INTERESTS_COMPARED)
+    return [
+        Trait("Intent score", f"{profile.intent_score:.0f} of 100"),
+        Trait("Stage", profile.get_stage_display()),
+        Trait("Signals", f"{profile.signal_count:,}"),
+        Trait("Interests", "" if found else "None", tuple(interest.label for interest in found)),
+    ]
+
+
 FACET = Facet(
     name="shopper_signals",
     label="Buying intent",
@@ -61,6 +90,9 @@ FACET = Facet(
     export=export,
     erase=erase,
     merge=merge,
+    split=split,
+    last_seen=last_seen,
+    describe=describe,
 )
 
 

@@ -107,6 +107,12 @@ class IntentProfile(models.Model):
     drop_proba_count_fast_log2 = models.FloatField(null=True)
     drop_proba_peak_fast_log2 = models.FloatField(null=True)
 
+    # Where folding anew stands (Note [Folding little by little], in `services.refolding`); null: all is folded.
+    refold_before = models.DateTimeField(null=True)
+    """Signals stored up to then are still to be folded, from the place below on; later ones are folded as they come."""
+    refold_after_at = models.DateTimeField(null=True)
+    refold_after_id = models.UUIDField(null=True)
+
     # What follows from it, materialised for filters; valid until `review_at`.
     intent_score = models.FloatField("intent score", default=0)
     stage = models.CharField(max_length=30, choices=Stage.choices, default=Stage.BROWSING)
@@ -126,6 +132,9 @@ class IntentProfile(models.Model):
         )
         indexes = (
             models.Index(fields=("review_at",), name="intent_profile_due", condition=models.Q(review_at__isnull=False)),
+            models.Index(
+                fields=("customer",), name="intent_profile_refolding", condition=models.Q(refold_before__isnull=False)
+            ),
             models.Index(fields=("project", "stage", "-intent_score"), name="intent_profile_by_stage"),
             models.Index(fields=("project", "-intent_score"), name="intent_profile_by_score"),
             models.Index(fields=("project", "half_life_hours"), name="intent_profile_by_half_life"),

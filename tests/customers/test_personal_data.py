@@ -40,6 +40,7 @@ class TestAnExport:
             "identifiers": 3,
             "links": 2,
             "conflicts": 1,
+            "former_profiles": 0,
             "consents": 1,
             "consent_changes": 1,
             "orders": 1,

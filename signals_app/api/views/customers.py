@@ -4,9 +4,11 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.db.models import Case, Prefetch, QuerySet, Value, When
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -94,9 +96,24 @@ class SegmentCustomerList(CustomerPages):
         return super().get_queryset().filter(pk__in=_members(segment))
 
 
+class FollowsMerges(ProjectView):
+    """One profile by its id; one that was merged into another answers as that one, whose id stands in the answer."""
+
+    def get_object(self) -> Customer:
+        try:
+            return cast(Customer, super().get_object())
+        except Http404:
+            former_id: UUID = self.kwargs["id"]
+            current_id = customer_services.current_customer_id(project=self.project, former_id=former_id)
+            if current_id is None:
+                raise
+            self.kwargs["id"] = current_id
+            return cast(Customer, super().get_object())
+
+
 @extend_schema(tags=["customers"])
-class CustomerDetail(RowView):
-    """Show one profile."""
+class CustomerDetail(FollowsMerges, RowView):
+    """Show one profile; the id of one that was merged into another shows that one."""
 
     serializer_class = CustomerSerializer
 
@@ -108,7 +125,7 @@ class CustomerDetail(RowView):
         return super().get_serializer_context() | {"consents": customer_services.consents_of([pk] if pk else [])}
 
 
-class CustomerPart(ProjectView):
+class CustomerPart(FollowsMerges):
     """Something that belongs to one profile."""
 
     lookup_url_kwarg = "id"

@@ -1,25 +1,58 @@
-"""What other rooms may ask of profiles: who is who, consent, orders, timeline, export and erasure."""
+"""What other rooms may ask of profiles: who is who, joined and parted, consent, orders, timeline, export and erasure."""
 
 from signals_app.customers.services.consent import ConsentAnswer, consents_of, has_consent, record_consent
+from signals_app.customers.services.joined import current_customer_id
+from signals_app.customers.services.links import shared_among
 from signals_app.customers.services.locks import lock_customers
+from signals_app.customers.services.merging import keep_apart, merge
 from signals_app.customers.services.orders import last_order_at, record_order
 from signals_app.customers.services.personal_data import erase_customer, export_customer
+from signals_app.customers.services.previewing import (
+    ComparedTrait,
+    MergePreview,
+    UndoPreview,
+    describe,
+    preview_merge,
+    preview_undo,
+)
 from signals_app.customers.services.resolution import IdentifyResult, Sighting, identify, resolve
 from signals_app.customers.services.timeline import timeline
+from signals_app.customers.services.undoing import (
+    Parting,
+    continue_removals,
+    links_of,
+    undo_link,
+    undo_links_of_kind,
+)
 
 __all__ = [
+    "ComparedTrait",
     "ConsentAnswer",
     "IdentifyResult",
+    "MergePreview",
+    "Parting",
     "Sighting",
+    "UndoPreview",
     "consents_of",
+    "continue_removals",
+    "current_customer_id",
+    "describe",
     "erase_customer",
     "export_customer",
     "has_consent",
     "identify",
+    "keep_apart",
     "last_order_at",
+    "links_of",
     "lock_customers",
+    "merge",
+    "preview_merge",
+    "preview_undo",
     "record_consent",
     "record_order",
     "resolve",
+    "shared_among",
     "timeline",
+    "undo_link",
+    "undo_links_of_kind",
 ]

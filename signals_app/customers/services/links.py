@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
 from django.db.models import Q
 
 from signals_app.core.bulk import read_rows, write_rows
-from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS
+from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, SHARED_AT, ConflictState
 from signals_app.customers.joining import JoinPlan, Key, Link, Pointer, Seen
-from signals_app.customers.models import IdentityConflict, IdentityEdge
+from signals_app.customers.models import Identifier, IdentityConflict, IdentityEdge
 from signals_app.projects.models import Project
 
 MAX_CONFLICTS_PER_IDENTIFIER = 10
@@ -39,17 +40,40 @@ def count_links_to_stronger(seen: Sequence[Seen], existing: Mapping[Key, Pointer
     return dict(counts)
 
 
-def record_links(project: Project, plan: JoinPlan, identifiers: Mapping[Key, Pointer]) -> None:
-    """Store what is new of a plan's links and conflicts."""
+def kept_apart(customers: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """Return the pairs among these customers that a person keeps apart."""
+    rows = IdentityConflict.objects.filter(
+        state=ConflictState.KEPT_APART, left__customer__any_of=customers, right__customer__any_of=customers
+    )
+    pairs = read_rows(rows.values_list("left__customer", "right__customer"))
+    return [(left, right) for left, right in pairs if left != right]
+
+
+def record_links(
+    project: Project, plan: JoinPlan, identifiers: Mapping[Key, Pointer], fresh: Collection[Key] = ()
+) -> None:
+    """
+    Store what is new of a plan's links and conflicts; `fresh` are the identifiers that began with it.
+
+    A link that a person has undone is not stored again, also where other links still tie its two sides together.
+    """
     links = _by_pair(plan.links, identifiers)
     known = IdentityEdge.objects.filter(left__any_of={left for left, _ in links})
     for pair in read_rows(known.values_list("left_id", "right_id")):
         links.pop(pair, None)
+    begun = {identifiers[key].pk for key in fresh}
+    if doubtful := [pair for pair in links if not begun.intersection(pair)]:
+        undone = IdentityConflict.objects.filter(
+            state=ConflictState.KEPT_APART, left__any_of={left for left, _ in doubtful}
+        )
+        for pair in read_rows(undone.values_list("left_id", "right_id")):
+            links.pop(pair, None)
     write_rows(
         IdentityEdge,
-        fields=("project", "left", "right", "evidence", "reference"),
+        fields=("project", "left", "right", "evidence", "reference", "is_news"),
         rows=(
-            (project.pk, *pair, link.evidence, link.reference[:100]) for pair, link in sorted(links.items(), key=_first)
+            (project.pk, *pair, link.evidence, link.reference[:100], link.is_news)
+            for pair, link in sorted(links.items(), key=_first)
         ),
         unique=("left", "right"),
     )
@@ -84,3 +108,23 @@ def _by_pair(links: Iterable[Link], identifiers: Mapping[Key, Pointer]) -> dict[
         stronger, weaker = identifiers[link.stronger].pk, identifiers[link.weaker].pk
         pairs[(stronger, weaker) if stronger < weaker else (weaker, stronger)] = link
     return pairs
+
+
+def shared_among(identifiers: Collection[int]) -> set[int]:
+    """
+    Return those of the identifiers that several people share: a browser seen with many stronger IDs or other shoppers.
+
+    From so many on a browser or visit ties nobody together any more.
+    """
+    seen_with: dict[int, set[int]] = defaultdict(set)
+    weak = dict(
+        Identifier.objects.filter(pk__any_of=identifiers).exclude(kind__in=KNOWN_KINDS).values_list("pk", "kind")
+    )
+    for model in (IdentityEdge, IdentityConflict):
+        rows = model.objects.filter(Q(left__any_of=weak) | Q(right__any_of=weak))
+        for left, left_kind, right, right_kind in rows.values_list("left", "left__kind", "right", "right__kind"):
+            strength = KINDS_BY_STRENGTH.index(left_kind) - KINDS_BY_STRENGTH.index(right_kind)
+            weaker, stronger = (right, left) if strength < 0 else (left, right)
+            if strength and weaker in weak:
+                seen_with[weaker].add(stronger)
+    return {pk for pk, stronger in seen_with.items() if len(stronger) >= SHARED_AT}

@@ -16,7 +16,11 @@ TIME_ZONE_ATTRIBUTE = "time_zone"
 
 
 def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) -> None:
-    """Rebuild the copies of these (locked) customers from their identifiers, in two queries."""
+    """
+    Rebuild the copies of these (locked) customers from their identifiers, in two queries.
+
+    Saves `last_seen_at` too, as the caller has set it.
+    """
     if not customers:
         return
     of_customer: dict[uuid.UUID, list[Identifier]] = defaultdict(list)
@@ -25,7 +29,7 @@ def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) ->
     for customer in customers.values():
         copy_from_identifiers(customer, of_customer[customer.id])
         customer.updated_at = now
-    Customer.objects.bulk_update(customers.values(), [*COPIED_FIELDS, "updated_at"])
+    Customer.objects.bulk_update(customers.values(), [*COPIED_FIELDS, "last_seen_at", "updated_at"])
 
 
 class Said(NamedTuple):

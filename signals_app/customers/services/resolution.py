@@ -6,16 +6,15 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import Case, F, UUIDField, Value, When
 
 from signals_app.core.bulk import change_rows, look_up, read_rows, write_rows
 from signals_app.core.models import new_id
-from signals_app.customers import facets
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, Evidence
 from signals_app.customers.exceptions import (
     ErasedIdentifier,
@@ -27,7 +26,7 @@ from signals_app.customers.exceptions import (
 from signals_app.customers.identifiers import normalise, normalise_all
 from signals_app.customers.joining import JoinPlan, Key, Pointer, Seen, Standing, plan_joins
 from signals_app.customers.models import Customer, Identifier
-from signals_app.customers.services import links, tombstones
+from signals_app.customers.services import joined, links, tombstones
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.profile_copies import (
     TIME_ZONE_ATTRIBUTE,
@@ -185,7 +184,33 @@ def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resoluti
     existing = _pointers(project, keys)
     locked = lock_customers(pointer.customer_id for pointer in existing.values())
     existing = _reread(existing, locked)
-    plan = plan_joins(
+    plan = _plan(seen, keys, existing, locked)
+    missing = sorted(plan.customer_of.keys() - existing.keys())
+    customers = locked | _create_customers(project, plan, missing, now)
+    fresh = _create_identifiers(project, plan, missing)
+    known = existing | fresh
+    links.record_links(project, plan, known, fresh.keys())
+    if plan.gone:
+        joined.move_pointers(plan.gone)
+        joined.keep_last_seen(plan.gone, customers)
+    # Another browser or visit changes no copy; a name of the person does, and so does all that a merge brings.
+    renamed = {plan.customer_of[key] for key in fresh if key.kind in KNOWN_KINDS} | set(plan.gone.values())
+    refresh_copies({pk: customers[pk] for pk in sorted(renamed - plan.created)}, now=now)
+    if plan.gone:
+        joined.end_customers(project, joined.ended(plan.gone, existing.values()), customers, now)
+    _note_seen(plan, seen, customers, now)
+    anchors = {
+        key: _identifier(project, key, known[key], customers[plan.customer_of[key]])
+        for key in {one.keys[0] for one in seen}
+    }
+    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted)
+
+
+def _plan(
+    seen: list[Seen], keys: set[Key], existing: Mapping[Key, Pointer], locked: Mapping[uuid.UUID, Customer]
+) -> JoinPlan:
+    plan_with = partial(
+        plan_joins,
         seen,
         pointers={key: pointer.customer_id for key, pointer in existing.items()},
         customers={
@@ -194,22 +219,11 @@ def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resoluti
         links_to_stronger=links.count_links_to_stronger(seen, existing),
         new_ids={key: new_id() for key in sorted(keys - existing.keys())},
     )
-    missing = sorted(plan.customer_of.keys() - existing.keys())
-    customers = locked | _create_customers(project, plan, missing, now)
-    fresh = _create_identifiers(project, plan, missing)
-    known = existing | fresh
-    links.record_links(project, plan, known)
-    _move_pointers(plan)
-    # Another browser or visit changes no copy; a name of the person does, and so does all that a merge brings.
-    renamed = {plan.customer_of[key] for key in fresh if key.kind in KNOWN_KINDS} | set(plan.gone.values())
-    refresh_copies({pk: customers[pk] for pk in sorted(renamed - plan.created)}, now=now)
-    _merge(plan, customers, now)
-    _note_seen(plan, seen, customers, now)
-    anchors = {
-        key: _identifier(project, key, known[key], customers[plan.customer_of[key]])
-        for key in {one.keys[0] for one in seen}
-    }
-    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted)
+    plan = plan_with()
+    # Only where customers that exist would be joined can a person have said that they are not to be.
+    if plan.gone and links.kept_apart(plan.gone.keys() | set(plan.gone.values())):
+        plan = plan_with(apart=links.kept_apart(locked))
+    return plan
 
 
 def _pointers(project: Project, keys: Collection[Key]) -> dict[Key, Pointer]:
@@ -285,26 +299,6 @@ def _create_identifiers(project: Project, plan: JoinPlan, missing: Sequence[Key]
     if any(key not in created or created[key].customer_id != plan.customer_of[key] for key in missing):
         raise _Moved
     return created
-
-
-def _move_pointers(plan: JoinPlan) -> None:
-    if plan.gone:
-        whens = [When(customer_id=gone, then=Value(keep, UUIDField())) for gone, keep in plan.gone.items()]
-        Identifier.objects.filter(customer_id__in=plan.gone).update(
-            customer_id=Case(*whens, default=F("customer_id"), output_field=UUIDField())
-        )
-
-
-def _merge(plan: JoinPlan, customers: Mapping[uuid.UUID, Customer], now: datetime) -> None:
-    """Let every room move what hangs on the customers that end, then end them."""
-    gone_of: dict[uuid.UUID, list[Customer]] = {}
-    for gone, keep in sorted(plan.gone.items()):
-        gone_of.setdefault(keep, []).append(customers[gone])
-    for keep, gone_customers in gone_of.items():
-        for facet in facets.all():
-            if facet.merge:
-                facet.merge(customers[keep], gone_customers, now)
-    Customer.objects.filter(id__in=plan.gone).delete()
 
 
 def _note_seen(plan: JoinPlan, seen: Sequence[Seen], customers: Mapping[uuid.UUID, Customer], now: datetime) -> None:

@@ -3,18 +3,19 @@
 from signals_app.shopper_signals.services.interest_rows import InterestNow, top_interests
 from signals_app.shopper_signals.services.profiles import (
     follow_orders,
-    merge_profiles,
     refold,
     refold_outdated,
     refresh_due_profiles,
 )
 from signals_app.shopper_signals.services.recalling import recall_signals
 from signals_app.shopper_signals.services.recording import NewSignal, RecordedSignal, record_signals
+from signals_app.shopper_signals.services.refolding import continue_folding, merge_profiles, split_profiles
 
 __all__ = [
     "InterestNow",
     "NewSignal",
     "RecordedSignal",
+    "continue_folding",
     "follow_orders",
     "merge_profiles",
     "recall_signals",
@@ -22,5 +23,6 @@ __all__ = [
     "refold",
     "refold_outdated",
     "refresh_due_profiles",
+    "split_profiles",
     "top_interests",
 ]

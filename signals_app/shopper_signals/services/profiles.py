@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
@@ -23,7 +23,7 @@ from signals_app.shopper_signals.folding import STATE_FIELDS, IntentState
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
 from signals_app.shopper_signals.scoring import Assessment, Usual
 from signals_app.shopper_signals.services import baselines, pages
-from signals_app.shopper_signals.services.interest_rows import InterestGathering, merge_interests
+from signals_app.shopper_signals.services.interest_rows import InterestGathering
 
 DERIVED_FIELDS = ("intent_score", "stage", "contributions", "last_ordered_at", "scored_at", "review_at")
 _values = attrgetter(*STATE_FIELDS)
@@ -151,7 +151,12 @@ def refold(*, customer: Customer, now: datetime) -> Assessment | None:
     usual = baselines.usual_of(baselines.recent_baseline(project=project, now=now))
     _, before = load_states(project=project, customer_ids=[customer.pk])
     states = {customer.pk: state}
-    return save_states(project=project, states=states, before=before, usual=usual, now=now)[customer.pk]
+    assessed = save_states(project=project, states=states, before=before, usual=usual, now=now)[customer.pk]
+    # All is folded now, also what `refolding` would have gone on with.
+    IntentProfile.objects.filter(customer=customer).update(
+        refold_before=None, refold_after_at=None, refold_after_id=None
+    )
+    return assessed
 
 
 def refold_outdated(*, now: datetime, limit: int = 50) -> int:
@@ -167,33 +172,6 @@ def refold_outdated(*, now: datetime, limit: int = 50) -> int:
             refold(customer=profile.customer, now=now)
             count += 1
     return count
-
-
-def merge_profiles(*, keep: Customer, gone: Sequence[Customer], now: datetime) -> None:
-    """
-    Give a customer what was folded for others that end; all of them are locked, the identifiers have moved already.
-
-    The same numbers as if all signals had been this customer's from the start.
-    """
-    profiles = IntentProfile.objects.in_bulk([keep.pk, *(customer.pk for customer in gone)])
-    if not profiles:
-        return
-    leaving = [profiles[customer.pk] for customer in gone if customer.pk in profiles]
-    half_lives = {profile.half_life_hours for profile in profiles.values()}
-    if len(half_lives) > 1:
-        IntentProfile.objects.filter(pk__in=[profile.pk for profile in leaving]).delete()
-        Interest.objects.filter(customer__in=gone).delete()
-        refold(customer=keep, now=now)
-        return
-    kept = profiles.get(keep.pk)
-    state = state_of(kept) if kept else IntentState(half_lives.pop())
-    for profile in leaving:
-        folding.merge(state, state_of(profile))
-    IntentProfile.objects.filter(pk__in=[profile.pk for profile in leaving]).delete()
-    merge_interests(keep=keep.pk, gone=[customer.pk for customer in gone])
-    usual = baselines.usual_of(baselines.recent_baseline(project=keep.project, now=now))
-    before = {keep.pk: Standing(kept.intent_score, kept.stage)} if kept else {}
-    save_states(project=keep.project, states={keep.pk: state}, before=before, usual=usual, now=now)
 
 
 def _refresh(*, project: Project, customer_ids: Iterable[uuid.UUID], now: datetime) -> int:

@@ -1,0 +1,398 @@
+"""Who is one person: possible duplicates, joining two profiles, how we know, and taking a link back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from insightarc_crm.setup_checklist import page
+from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, display, post_action
+from signals_app.core.changelist import QuickChangeList
+from signals_app.core.display import ago, badge, page_link
+from signals_app.customers import services
+from signals_app.customers.constants import KINDS_BY_STRENGTH, ConflictState, Evidence, IdentifierKind
+from signals_app.customers.exceptions import LinkIsGone, ProfileIsGone, SameProfile
+from signals_app.customers.facets import Trait
+from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
+from signals_app.customers.traits import KNOWN_IDS
+from signals_app.shopper_signals.models import IntentProfile
+
+SHOWN = 200
+"""Known IDs, and links, on one page; visits of years are more."""
+FOUND = 20
+BROWSERS = 50
+NOTHING = frozenset({"–", "None", "0"})
+STATE_TONES = {ConflictState.OPEN.value: "warn", ConflictState.KEPT_APART.value: "info"}
+
+
+# --- Possible duplicates --------------------------------------------------------------------------------------------
+
+
+class DuplicatesChangeList(QuickChangeList):
+    """The page's rows with the score of both sides, in one query for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        conflicts: list[Any] = list(self.result_list)
+        ids = {side.customer_id for each in conflicts for side in (each.left, each.right)}
+        scores = dict(IntentProfile.objects.filter(customer__in=ids).values_list("customer_id", "intent_score"))
+        for each in conflicts:
+            each.scores = scores
+        self.result_list = conflicts
+
+
+@admin.register(IdentityConflict)
+class IdentityConflictAdmin(ProjectScopedAdmin[IdentityConflict]):
+    """Two known shoppers seen as one. A machine never joins them; a person says whether they are."""
+
+    list_display = ("seen", "one", "other", "how", "state_badge")
+    list_display_links = ("seen",)
+    list_filter = (("state", ChoicesFilter), ("evidence", ChoicesFilter))
+    list_select_related = ("left__customer", "right__customer")
+    search_fields = ("left__value__exact", "right__value__exact")
+    search_help_text = "Exact e-mail, customer ID or visitor ID"
+    ordering = ("-state", "-created_at", "-id")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
+        return DuplicatesChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IdentityConflict]:
+        # Joined by other evidence since: there is nothing to decide any more.
+        settled = Q(state=ConflictState.OPEN, left__customer=F("right__customer"))
+        return super().get_queryset(request).exclude(settled)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: IdentityConflict | None = None) -> bool:
+        return False
+
+    @display(description="Seen", ordering="created_at")
+    def seen(self, obj: IdentityConflict) -> str:
+        return ago(obj.created_at)
+
+    @display(description="One")
+    def one(self, obj: IdentityConflict) -> str:
+        return _side(obj.left, getattr(obj, "scores", {}))
+
+    @display(description="Other")
+    def other(self, obj: IdentityConflict) -> str:
+        return _side(obj.right, getattr(obj, "scores", {}))
+
+    @display(description="How", ordering="evidence")
+    def how(self, obj: IdentityConflict) -> str:
+        return obj.get_evidence_display()
+
+    @display(description="State", ordering="state")
+    def state_badge(self, obj: IdentityConflict) -> str:
+        return badge(obj.get_state_display(), STATE_TONES.get(obj.state, "neutral"))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        conflict = self.get_object(request, object_id)
+        if conflict is None:
+            raise Http404("There is no such possible duplicate in this store.")
+        if not self.has_view_permission(request, conflict):
+            raise PermissionDenied
+        left, right = conflict.left.customer, conflict.right.customer
+        context = {
+            "title": f"{left} / {right}",
+            "conflict": conflict,
+            "how": f"{conflict.get_evidence_display()}{_reference(conflict.evidence, conflict.reference)}",
+            "is_open": conflict.state == ConflictState.OPEN,
+            "state": self.state_badge(conflict),
+            **_preview(request, left, right),
+        }
+        return _answer(request, self, conflict, "admin/customers/identity_conflict.html", context)
+
+    @post_action(
+        description="Keep apart",
+        question="They stay two profiles. This pair is not shown again, and nothing that is seen later joins them.",
+        permission="change",
+        icon="call_split",
+    )
+    def keep_apart(self, request: HttpRequest, obj: IdentityConflict) -> HttpResponse | None:
+        if services.keep_apart(conflict=obj, by=request.user.get_username(), now=timezone.now()):
+            messages.success(request, "They stay two profiles.")
+        else:
+            messages.info(request, "Somebody has decided this already.")
+        return None
+
+    actions_detail = ("keep_apart",)
+
+
+def _side(identifier: Identifier, scores: dict[UUID, float]) -> str:
+    score = scores.get(identifier.customer_id)
+    return format_html(
+        "<div>{} <span class='crm-quiet crm-block crm-wrap'>{}: {}</span>"
+        "<span class='crm-quiet crm-block'>{}seen {}</span></div>",
+        page_link(identifier.customer),
+        identifier.get_kind_display(),
+        identifier.value,
+        "" if score is None else f"intent {score:.0f} · ",
+        ago(identifier.customer.last_seen_at),
+    )
+
+
+# --- Pages of a profile ---------------------------------------------------------------------------------------------
+
+
+def urls(profiles: ProjectScopedAdmin[Customer]) -> list[URLPattern]:
+    """Return the pages about identity that belong to a profile, for the admin of profiles."""
+
+    def at(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+        def run(request: HttpRequest, **arguments: Any) -> HttpResponse:
+            return view(profiles, request, **arguments)
+
+        return path(f"<uuid:object_id>/{route}", profiles.admin_site.admin_view(run), name=f"customers_customer_{name}")
+
+    return [
+        at("merge/", merge_page, "merge"),
+        at("links/", links_page, "links"),
+        at("links/<int:edge_id>/undo/", undo_page, "undo_link"),
+    ]
+
+
+def links_to(request: HttpRequest, customer: Customer) -> list[dict[str, str]]:
+    """Return the buttons of a profile that lead to these pages: {"title", "link"}."""
+    buttons = [{"title": "How we know", "link": reverse("admin:customers_customer_links", args=[customer.pk])}]
+    if request.user.has_perm("customers.merge_profiles"):
+        link = reverse("admin:customers_customer_merge", args=[customer.pk])
+        buttons.append({"title": "Merge with another profile", "link": link})
+    return buttons
+
+
+def shared_ids(customer: Customer) -> list[Identifier]:
+    """Return the browsers of a profile that many shoppers share, for a notice on its page."""
+    browsers = list(customer.identifiers.filter(kind=IdentifierKind.ANONYMOUS_ID).order_by("-pk")[:BROWSERS])
+    shared = services.shared_among([one.pk for one in browsers])
+    return [one for one in browsers if one.pk in shared]
+
+
+def merge_page(profiles: ProjectScopedAdmin[Customer], request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """Find another profile by any ID it is known by, look at what both would be together, and join them."""
+    customer = _own(profiles, request, object_id)
+    if not request.user.has_perm("customers.merge_profiles"):
+        raise PermissionDenied
+    asked = request.POST if request.method == "POST" else request.GET
+    other = _own(profiles, request, asked["with"]) if asked.get("with") else None
+    if request.method == "POST" and other is not None:
+        return _merge(request, customer, other)
+    term = request.GET.get("q", "").strip()
+    context = {
+        "title": f"Merge {customer}",
+        "customer": customer,
+        "term": term,
+        "found": _find(customer, term) if other is None else [],
+        **(_preview(request, customer, other) if other else {}),
+    }
+    return _answer(request, profiles, customer, "admin/customers/identity_merge.html", context)
+
+
+def _merge(request: HttpRequest, customer: Customer, other: Customer) -> HttpResponse:
+    try:
+        kept = services.merge(customer=customer, other=other, by=request.user.get_username(), now=timezone.now())
+    except (ProfileIsGone, SameProfile) as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(_address(customer))
+    undo = reverse("admin:customers_customer_links", args=[kept.pk])
+    messages.success(
+        request, format_html("They are one profile now. <a class='crm-link' href='{}'>How we know, and undo</a>", undo)
+    )
+    return HttpResponseRedirect(_address(kept))
+
+
+def _find(customer: Customer, term: str) -> list[Customer]:
+    if not term or "\x00" in term:
+        return []
+    known = Identifier.objects.filter(project=customer.project_id, value__in={term, term.lower()})
+    ids = set(known.values_list("customer_id", flat=True)[:FOUND]) - {customer.pk}
+    return list(Customer.objects.filter(pk__in=ids).order_by("-last_seen_at", "pk"))
+
+
+def _preview(request: HttpRequest, left: Customer, right: Customer) -> dict[str, Any]:
+    """Return what a page needs that shows two profiles and what they would be together."""
+    if not request.user.has_perm("customers.merge_profiles"):
+        return {"left": left, "right": right, "may_merge": False}
+    try:
+        preview = services.preview_merge(customer=left, other=right, now=timezone.now())
+    except (ProfileIsGone, SameProfile) as error:
+        return {"problem": str(error)}
+    traits = [trait for trait in preview.traits if _says_something(trait.left, trait.right, trait.together)]
+    return {"left": left, "right": right, "preview": preview, "traits": traits, "may_merge": True}
+
+
+def _says_something(*traits: Trait | None) -> bool:
+    return any(trait.items or trait.value not in NOTHING for trait in traits if trait is not None)
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    """One link on the page that says how we know."""
+
+    edge: IdentityEdge
+    how: str
+    reference: str
+    undo: str
+
+
+def links_page(profiles: ProjectScopedAdmin[Customer], request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """Show what a profile is known by, which evidence ties it together, and who is kept apart from it."""
+    customer = _own(profiles, request, object_id)
+    identifiers = sorted(customer.identifiers.all(), key=lambda one: (KINDS_BY_STRENGTH.index(one.kind), one.pk))
+    shown = identifiers[:SHOWN]
+    may_undo = request.user.has_perm("customers.undo_link")
+    edges = sorted(services.links_of(customer), key=_visits_last)
+    context = {
+        "title": f"How we know {customer}",
+        "customer": customer,
+        "identifiers": shown,
+        "shared": services.shared_among([one.pk for one in shown]),
+        "links": [_link_row(customer, edge, may_undo) for edge in edges[:SHOWN]],
+        "more": max(0, len(identifiers) - SHOWN),
+        "apart": _kept_apart(customer),
+        "buttons": [button for button in links_to(request, customer) if button["title"] != "How we know"],
+    }
+    return _answer(request, profiles, customer, "admin/customers/identity_links.html", context)
+
+
+def _visits_last(edge: IdentityEdge) -> tuple[bool, int]:
+    return (IdentifierKind.SESSION_ID in (edge.left.kind, edge.right.kind), edge.pk)
+
+
+def _link_row(customer: Customer, edge: IdentityEdge, may_undo: bool) -> LinkRow:
+    undo = reverse("admin:customers_customer_undo_link", args=[customer.pk, edge.pk]) if may_undo else ""
+    return LinkRow(edge, edge.get_evidence_display(), _reference(edge.evidence, edge.reference), undo)
+
+
+def _reference(evidence: str, reference: str) -> str:
+    """Return what showed a link, in words and where there is one with a link to it."""
+    if not reference:
+        return ""
+    if evidence == Evidence.PERSON:
+        return format_html(" – {}", reference)
+    if evidence == Evidence.ORDER:
+        return format_html(" – order {}", reference)
+    try:
+        signal = UUID(reference)
+    except ValueError:
+        return format_html(" – {}", reference)
+    address = page("shopper_signals_shoppersignal", "change", signal)
+    return format_html(" – <a class='crm-link' href='{}'>the signal</a>", address)
+
+
+def _kept_apart(customer: Customer) -> list[dict[str, Any]]:
+    mine = Q(left__customer=customer) | Q(right__customer=customer)
+    decided = IdentityConflict.objects.filter(mine, state=ConflictState.KEPT_APART)
+    rows = decided.exclude(left__customer=F("right__customer")).select_related("left__customer", "right__customer")
+    found = []
+    for row in rows.order_by("-decided_at", "-pk")[:SHOWN]:
+        own, other = (row.left, row.right) if row.left.customer_id == customer.pk else (row.right, row.left)
+        found.append({"row": row, "own": own, "other": other, "profile": page_link(other.customer)})
+    return found
+
+
+def undo_page(
+    profiles: ProjectScopedAdmin[Customer], request: HttpRequest, object_id: UUID, edge_id: int
+) -> HttpResponse:
+    """Show who would be parted without a link, and take it back."""
+    customer = _own(profiles, request, object_id)
+    if not request.user.has_perm("customers.undo_link"):
+        raise PermissionDenied
+    edges = IdentityEdge.objects.filter(project=customer.project_id, left__customer=customer)
+    edge = edges.select_related("left", "right").filter(pk=edge_id).first()
+    if edge is None:
+        raise Http404("There is no such link in this profile.")
+    try:
+        if request.method == "POST":
+            return _undo(request, edge)
+        preview = services.preview_undo(edge=edge, now=timezone.now())
+    except LinkIsGone as error:
+        messages.info(request, str(error))
+        return HttpResponseRedirect(reverse("admin:customers_customer_links", args=[customer.pk]))
+    context = {
+        "title": "Undo a link",
+        "customer": customer,
+        "row": _link_row(customer, edge, may_undo=True),
+        "parts": preview.parts,
+        "traits": _beside(preview),
+    }
+    return _answer(request, profiles, customer, "admin/customers/identity_undo.html", context)
+
+
+def _beside(preview: services.UndoPreview) -> list[dict[str, Any]]:
+    """Return the traits row by row: as they are, and of each part."""
+    columns = [{trait.label: trait for trait in part.traits} for part in preview.parts]
+    rows = [(trait, [column.get(trait.label) for column in columns]) for trait in preview.traits]
+    return [
+        {"now": now, "parts": parts}
+        for now, parts in rows
+        if now.label != KNOWN_IDS and _says_something(now, *parts)  # the IDs themselves stand above
+    ]
+
+
+def _undo(request: HttpRequest, edge: IdentityEdge) -> HttpResponse:
+    parting = services.undo_link(edge=edge, by=request.user.get_username(), now=timezone.now())
+    if parting.split:
+        others = format_html_join(" and ", "{}", ((page_link(one),) for one in parting.split))
+        messages.success(request, format_html("The link is undone: {} is a profile of its own.", others))
+    else:
+        messages.info(request, "The link is undone. Other links still tie both sides together.")
+    return HttpResponseRedirect(reverse("admin:customers_customer_links", args=[parting.kept.pk]))
+
+
+# --- What the pages share -------------------------------------------------------------------------------------------
+
+
+def _own(profiles: ProjectScopedAdmin[Customer], request: HttpRequest, object_id: Any) -> Customer:
+    """Return a profile of the current store; the id of one that was joined to another leads to that one."""
+    customer = profiles.get_object(request, str(object_id))
+    if customer is None:
+        now = current_id(request, str(object_id))
+        customer = profiles.get_object(request, str(now)) if now else None
+    if customer is None:
+        raise Http404("There is no such profile in this store.")
+    if not profiles.has_view_permission(request, customer):
+        raise PermissionDenied
+    return customer
+
+
+def current_id(request: HttpRequest, former_id: str) -> UUID | None:
+    """Return the profile that one was joined to, in the current store; None if the id never was one of a profile."""
+    project = getattr(request, "project", None)
+    try:
+        wanted = UUID(former_id)
+    except ValueError:
+        return None
+    return services.current_customer_id(project=project, former_id=wanted) if project else None
+
+
+def _answer(
+    request: HttpRequest, model_admin: ProjectScopedAdmin[Any], row: Any, template: str, context: dict[str, Any]
+) -> HttpResponse:
+    shared = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "object": row,
+        "original": row,
+    }
+    return TemplateResponse(request, template, shared | context)
+
+
+def _address(customer: Customer) -> str:
+    return reverse("admin:customers_customer_change", args=[customer.pk])
+
+
+__all__: Sequence[str] = ("IdentityConflictAdmin", "current_id", "links_to", "urls")
