@@ -55,7 +55,7 @@ def prune(prunable: Prunable, *, now: datetime, stop_at: float) -> tuple[int, bo
             count += deleted
             if found < size or not deleted:  # what is left over is in use
                 break
-            size = _next_size(size, took)
+            size = next_size(size, took)
             time.sleep(min(took, 0.05))  # as long for the others
     return count, True
 
@@ -76,7 +76,8 @@ def _delete_rows(rows: QuerySet[Any]) -> int:
     return int(rows.order_by()._raw_delete(rows.db))
 
 
-def _next_size(size: int, took: float) -> int:
+def next_size(size: int, took: float) -> int:
+    """Return how many rows the next slice may have, after one of `size` took so many seconds."""
     milliseconds = took * 1_000
     if milliseconds > MILLISECONDS_A_SLICE:
         return max(SMALLEST, size // 2)

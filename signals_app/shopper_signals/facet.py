@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+
+from django.db.models import QuerySet
 
 from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.matching import Page, PageKind
 from signals_app.catalog.models import Product
 from signals_app.customers.facet import rows
-from signals_app.customers.facets import Facet, TimelineEntry, Tone
+from signals_app.customers.facets import ErasePart, ExportTable, Facet, Kept, TimelineEntry, Tone, deleting
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import interests, services
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
@@ -32,36 +33,54 @@ def timeline(customer: Customer, before: datetime | None, limit: int) -> list[Ti
     return [_entry(signal, pages[signal.pk], products) for signal in shown]
 
 
-def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
-    signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("received_at", "id")
-    about: dict[str, Any] = {
-        "signals": signals,
-        "buying_intent": IntentProfile.objects.filter(customer=customer),
-        "interests": Interest.objects.filter(customer=customer).order_by("-weight_log2"),
-    }
-    return {name: rows(found.values()) for name, found in about.items()}
-
-
-def erase(customer: Customer) -> int:
-    """Delete the signals and what was made of them; the shop's daily counts name nobody and stay."""
-    count = ShopperSignal.objects.filter(identifier__customer=customer).delete()[0]
-    count += Interest.objects.filter(customer=customer).delete()[0]
-    return count + IntentProfile.objects.filter(customer=customer).delete()[0]
-
-
 def merge(keep: Customer, gone: list[Customer], now: datetime) -> None:
     services.merge_profiles(keep=keep, gone=gone, now=now)
 
+
+TABLES = (
+    ExportTable(
+        "signals",
+        "What your visits looked like",
+        lambda customer: rows(_signals(customer).order_by("received_at", "id").values().iterator(chunk_size=500)),
+        {"received_at": "When", "relevant_events": "Pages viewed", "drop_proba": "Exit likelihood",
+         "performance": "Time spent (index)", "num_events": "Events", "num_loops": "Back-and-forth",
+         "num_broken_buttons": "Dead clicks"},
+    ),
+    ExportTable(
+        "buying_intent",
+        "What we made of them",
+        lambda customer: rows(IntentProfile.objects.filter(customer=customer).values()),
+        {"stage": "Stage", "intent_score": "Score (0 to 100)", "signal_count": "Signals",
+         "first_signal_at": "First signal", "last_signal_at": "Last signal", "contributions": "How the score came about"},
+    ),
+    ExportTable(
+        "interests",
+        "What seems to interest you",
+        lambda customer: rows(Interest.objects.filter(customer=customer).order_by("-weight_log2").values().iterator()),
+        {"kind": "Kind", "name": "What", "evidence_count": "Seen", "last_seen_at": "Last"},
+    ),
+)  # fmt: skip
+
+PARTS = (
+    ErasePart("Signals", deleting(lambda subject: _signals(subject.customer))),
+    ErasePart("Interests", deleting(lambda subject: Interest.objects.filter(customer=subject.customer))),
+    ErasePart("Buying intent", deleting(lambda subject: IntentProfile.objects.filter(customer=subject.customer))),
+)
 
 FACET = Facet(
     name="shopper_signals",
     label="Buying intent",
     models=(ShopperSignal, IntentProfile, Interest),
     timeline=timeline,
-    export=export,
-    erase=erase,
+    tables=TABLES,
+    parts=PARTS,
     merge=merge,
+    kept=(Kept("Daily counts and averages of the store", "they are sums over all shoppers and name nobody"),),
 )
+
+
+def _signals(customer: Customer) -> QuerySet[ShopperSignal]:
+    return ShopperSignal.objects.filter(identifier__customer=customer)
 
 
 def _entry(signal: ShopperSignal, pages: Sequence[Page], products: dict[str, Product]) -> TimelineEntry:

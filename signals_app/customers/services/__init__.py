@@ -1,9 +1,17 @@
 """What other rooms may ask of profiles: who is who, consent, orders, timeline, export and erasure."""
 
+from signals_app.customers.services.archive import archive_of
 from signals_app.customers.services.consent import ConsentAnswer, consents_of, has_consent, record_consent
+from signals_app.customers.services.erasure import (
+    begin_erasure,
+    continue_erasures,
+    counts_by_facet,
+    erase_customer,
+    erase_without_trace,
+)
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.orders import last_order_at, record_order
-from signals_app.customers.services.personal_data import erase_customer, export_customer
+from signals_app.customers.services.personal_data import export_customer
 from signals_app.customers.services.resolution import IdentifyResult, Sighting, identify, resolve
 from signals_app.customers.services.timeline import timeline
 
@@ -11,8 +19,13 @@ __all__ = [
     "ConsentAnswer",
     "IdentifyResult",
     "Sighting",
+    "archive_of",
+    "begin_erasure",
     "consents_of",
+    "continue_erasures",
+    "counts_by_facet",
     "erase_customer",
+    "erase_without_trace",
     "export_customer",
     "has_consent",
     "identify",
