@@ -32,6 +32,7 @@ REASON_TONES = {
 
 @admin.register(SenderIdentity)
 class SenderIdentityAdmin(ProjectSingletonAdmin[SenderIdentity]):
+    names_are_public = True
     fields = ("from_name", "from_email", "reply_to", "postal_address")
     change_form_outer_before_template = "admin/emails/sender_notice.html"
 
