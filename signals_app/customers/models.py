@@ -238,6 +238,8 @@ class ErasureReport(PublicIdModel, ClaimedModel):
     state = models.CharField(max_length=10, choices=ErasureState.choices, default=ErasureState.RUNNING)
     requested_by = models.CharField(max_length=150, blank=True)
     """Who asked for it: a team member, a key, a command or another program; never the person."""
+    is_forgetting = models.BooleanField(default=False, editable=False)
+    """Their time is over and nobody asked: they may come back any time, and the report goes with them."""
     begun_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     known_ids = EncryptedTextField(blank=True, default="")

@@ -169,7 +169,7 @@ def test_each_slice_is_a_transaction_of_few_rows(source: WebhookSource) -> None:
 
 @given(size=st.integers(pruning.SMALLEST, pruning.LARGEST), took=st.floats(0, 100))
 def test_the_size_of_a_slice_follows_its_time_within_limits(size: int, took: float) -> None:
-    following = pruning._next_size(size, took)
+    following = pruning.next_size(size, took)
 
     assert pruning.SMALLEST <= following <= pruning.LARGEST
     assert following <= size or took * 1_000 < pruning.MILLISECONDS_A_SLICE

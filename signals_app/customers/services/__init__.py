@@ -7,7 +7,6 @@ from signals_app.customers.services.erasure import (
     continue_erasures,
     counts_by_facet,
     erase_customer,
-    erase_without_trace,
 )
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.orders import last_order_at, record_order
@@ -25,7 +24,6 @@ __all__ = [
     "continue_erasures",
     "counts_by_facet",
     "erase_customer",
-    "erase_without_trace",
     "export_customer",
     "has_consent",
     "identify",

@@ -43,16 +43,20 @@ LARGEST = 500
 BURYING = "Known IDs that come back"
 
 
-def begin_erasure(*, customer: Customer, by: str = "", now: datetime) -> ErasureReport | None:
+def begin_erasure(
+    *, customer: Customer, by: str = "", is_forgetting: bool = False, now: datetime
+) -> ErasureReport | None:
     """
     Make a person unreachable, in one short transaction, and return the report that says what is still to do.
 
-    Begun already, it is that one's report; None when there is no such person.
+    Begun already, it is that one's report; None when there is no such person. `is_forgetting`: their time is over; no
+    hash stays, so that they may come back any time, and what is not tied to them is not looked through.
     """
     with transaction.atomic():
         if not lock_customers([customer.pk]):
             return ErasureReport.objects.filter(profile_id=customer.pk).first()
         report = ErasureReport(project=customer.project, profile_id=customer.pk, requested_by=by[:150], begun_at=now)
+        report.is_forgetting = is_forgetting
         known = _known_ids(customer)
         report.known_ids = json.dumps([[key.kind, key.value] for _, key in known[:KNOWN_IDS_KEPT]])
         report.save(force_insert=True)
@@ -107,27 +111,6 @@ def counts_by_facet(report: ErasureReport) -> dict[str, int]:
     return counts
 
 
-def erase_without_trace(*, customer: Customer, limit_seconds: float = 5.0) -> bool:
-    """
-    Delete a person whose time is over, and say whether that was all: no hash stays, they may come back any time.
-
-    What is not tied to them is not looked through: it is older than what is kept of it.
-    """
-    stop_at = time.monotonic() + limit_seconds
-    now = customer.updated_at
-    subject = Subject(customer, tuple(key for _, key in _known_ids(customer)[:KNOWN_IDS_KEPT]), now)
-    for facet in reversed(facets.all()):
-        for part in parts_of(facet):
-            place: str | None = ""
-            while place is not None and not part.is_search:
-                if time.monotonic() >= stop_at:
-                    return False
-                with transaction.atomic():
-                    place = part.erase(subject, place, LARGEST // 5).place
-    Customer.everyone.filter(pk=customer.pk).delete()
-    return True
-
-
 def parts_of(facet: Facet) -> tuple[ErasePart, ...]:
     """Return the parts of a facet; a facet that erases in one go has one part."""
     if facet.parts or facet.erase is None:
@@ -157,7 +140,8 @@ class _Erasure:
         yield "customers", ErasePart(BURYING, lambda subject, place, limit: _bury_further(report, subject.customer))
         for facet in reversed(facets.all()):  # higher rooms first: their rows point at those of lower ones
             for part in parts_of(facet):
-                yield facet.name, part
+                if not (part.is_search and report.is_forgetting):
+                    yield facet.name, part
 
     def _run_part(self, name: str, part: ErasePart, subject: Subject, stop_at: float) -> bool:
         size = SMALLEST
@@ -200,6 +184,9 @@ class _Erasure:
         if report is None:
             return False
         Customer.everyone.filter(pk=customer.pk).delete()
+        if report.is_forgetting:
+            report.delete()
+            return True
         report.state, report.finished_at, report.known_ids = ErasureState.DONE, self.now, ""
         report.lease_token, report.lease_until = None, None
         report.results = _results(report)
@@ -233,7 +220,8 @@ def _known_ids(customer: Customer, *, but_of: ErasureReport | None = None) -> li
 def _bury(report: ErasureReport, known: Sequence[tuple[int, Key]]) -> None:
     """Leave hashes in the place of identifiers, and nothing by which anybody could find these."""
     keys = [key for _, key in known]
-    tombstones.bury(project=report.project, keys=keys, erasure_id=report.pk, now=report.begun_at)
+    if not report.is_forgetting:
+        tombstones.bury(project=report.project, keys=keys, erasure_id=report.pk, now=report.begun_at)
     nameless = Concat(Value(_nameless_prefix(report)), Cast(F("pk"), CharField()))
     Identifier.objects.filter(pk__in=[pk for pk, _ in known]).update(value=nameless, attributes={})
 
