@@ -118,6 +118,7 @@ def _row(entry: AuditEntry) -> Model | None:
         page = admin.site._registry.get(model)
         if page is None or not entry.object_id or entry.action in (AuditAction.DELETED, AuditAction.ERASED):
             return None
-        return model._default_manager.only("pk").filter(pk=entry.object_id).first()
+        found: Model | None = model._default_manager.only("pk").filter(pk=entry.object_id).first()
     except (LookupError, ValidationError, ValueError):
         return None
+    return found

@@ -226,7 +226,7 @@ class ModelAdmin(ThemedModelAdmin[M]):
         said = message if self.names_are_public else nameless_message(message)
         tell(request, deed_about(kind, obj, name=name, detail=changed_fields(message)))
         return LogEntry.objects.create(
-            user_id=request.user.pk,
+            user_id=str(request.user.pk),
             content_type=ContentType.objects.get_for_model(obj, for_concrete_model=False),
             object_id=obj.pk,
             object_repr=name or nameless(obj),

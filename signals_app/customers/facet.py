@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from signals_app.customers.models import (
 )
 
 
-def rows(found: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def rows(found: Iterable[Mapping[str, object]]) -> Iterator[dict[str, Any]]:
     """Yield the rows with every value as JSON can say it."""
     for row in found:
         yield {

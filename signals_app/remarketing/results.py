@@ -134,7 +134,7 @@ def _arm(label: str, matches: QuerySet[RuleMatch]) -> ArmResult:
     return ArmResult(label, counted["shoppers"], counted["ordered"])
 
 
-def with_orders(matches: QuerySet[RuleMatch]) -> QuerySet[RuleMatch]:
+def with_orders(matches: QuerySet[RuleMatch]) -> QuerySet[Any, Any]:
     """Return the matches that results count, and for each whether its shopper `has_ordered` in time."""
     decided_at = Coalesce(F("message__sending_at"), F("decided_at"), F("created_at"))
     matches = matches.filter(identifier__customer__has_mixed_arms=False).annotate(from_at=decided_at)

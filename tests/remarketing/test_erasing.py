@@ -19,6 +19,7 @@ from signals_app.emails import services as emails
 from signals_app.emails.constants import SuppressionReason
 from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
 from signals_app.facts.models import Fact
+from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from signals_app.remarketing import results
 from signals_app.remarketing.models import ErasedResult, RemarketingRule, RuleMatch
@@ -143,7 +144,7 @@ def test_nothing_that_comes_again_brings_the_person_back(
 
 
 def test_a_fresh_consent_brings_them_back_but_an_unsubscribed_address_gets_no_mail(
-    anna: Customer, project: Project, api: Callable[..., Any], settings: Any
+    anna: Customer, project: Project, api: Callable[..., Any], sign_in: Callable[..., Any], settings: Any
 ) -> None:
     customers.erase_customer(customer=anna, now=LATER)
     settings.SECRET_KEY = "rotated"
@@ -155,6 +156,8 @@ def test_a_fresh_consent_brings_them_back_but_an_unsubscribed_address_gets_no_ma
     assert emails.is_suppressed(project=project, email="Anna@Example.com")
     assert not emails.is_suppressed(project=project, email="berta@example.com")
     assert "anna" not in Suppression.objects.get().email
+    page = sign_in(Role.OWNER).get("/admin/emails/suppression/", {"q": "Anna@Example.com"})
+    assert "An erased person" in page.content.decode()
 
 
 def test_figures_stay_as_they_were(
