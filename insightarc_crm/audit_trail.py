@@ -66,7 +66,7 @@ def note_request(request: HttpRequest, response: HttpResponse, match: ResolverMa
     ):
         tell(request, Deed(kind_of_button(page), model, object_id, detail=_words(page)))
     elif request.method == "GET" and response.status_code == 200 and _may_name_shoppers(model):
-        if page == "change" or object_id:
+        if page == "change" or (object_id and kind_of_button(page) is DeedKind.DID):
             detail = "" if page == "change" else _words(page)
             tell(request, Deed(DeedKind.SAW, model, object_id, detail=detail, is_look=True))
         elif page == "changelist":
@@ -90,4 +90,5 @@ def _may_name_shoppers(label: str) -> bool:
 
 
 def _words(page: str) -> str:
-    return page.replace("_", " ").capitalize()
+    """Return what a page is called; nothing where the kind of the deed says it."""
+    return "" if kind_of_button(page) is not DeedKind.DID else page.replace("_", " ").capitalize()

@@ -83,31 +83,26 @@ class ErasureReportAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ErasureReport]):
     def deleted(self, obj: ErasureReport) -> str:
         return f"{sum(customer_services.counts_by_facet(obj).values()):,}"
 
-    @display(description="Room by room")
+    @display(description="Outcome")
     def outcomes(self, obj: ErasureReport) -> str:
         rows = obj.results if obj.state == ErasureState.DONE else _so_far(obj)
         if not rows:
             return "Nothing yet."
         body = format_html_join(
             "",
-            '<tr><td>{}</td><td>{}</td><td>{}</td><td class="crm-number">{}</td><td class="crm-quiet">{}</td></tr>',
-            (
-                (
-                    row["room"],
-                    row["what"],
-                    badge(row["outcome"], OUTCOME_TONES.get(row["outcome"], "neutral")),
-                    f"{row['count']:,}" if row["count"] is not None else "",
-                    row["why"],
-                )
-                for row in rows
-            ),
+            '<tr><td>{}<span class="crm-quiet crm-block">{}</span></td><td>{}</td><td class="crm-quiet">{}</td></tr>',
+            ((row["what"], row["room"], _outcome(row), row["why"]) for row in rows),
         )
         return format_html(
-            '<div class="crm-scroll"><table class="crm-table"><thead><tr><th scope="col">Where</th>'
-            '<th scope="col">What</th><th scope="col">Outcome</th><th scope="col">Rows</th>'
-            '<th scope="col">Why</th></tr></thead><tbody>{}</tbody></table></div>',
+            '<table class="crm-table crm-stacked"><thead><tr><th scope="col">What</th><th scope="col">Outcome</th>'
+            '<th scope="col">Why</th></tr></thead><tbody>{}</tbody></table>',
             body,
         )
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    count = "" if row["count"] is None else f"{row['count']:,} "
+    return badge(f"{count}{row['outcome']}", OUTCOME_TONES.get(row["outcome"], "neutral"))
 
 
 def _so_far(report: ErasureReport) -> list[dict[str, Any]]:

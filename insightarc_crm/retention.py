@@ -67,17 +67,20 @@ PRUNABLES = (
 )  # fmt: skip
 
 KEPT = {
-    "customers.Order": "with the shopper: results and the store's figures are made of them",
-    "customers.ConsentChange": "with the shopper: it proves what they allowed",
-    "customers.ErasureTombstone": "for ever: unreadable hashes that keep erased people from coming back",
-    "remarketing.RuleMatch": "with the shopper: the results of automations are made of it",
-    "remarketing.ErasedResult": "for ever: numbers of a day that name nobody",
-    "emails.EmailMessage": "with the shopper, but for what it said: limits and results count it",
-    "emails.Suppression": "for ever: who must get no mail",
-    "webhooks.SignatureFailure": "14 days, and at most 150 a connection",
-    "catalog.Product": "as long as the shop has it",
+    "customers.Order": ("Orders", "with the shopper: results are made of them"),
+    "customers.ConsentChange": ("History of consents", "with the shopper: it proves what they allowed"),
+    "customers.ErasureTombstone": (
+        "Fingerprints of erased people",
+        "for ever: nobody can read them, and they keep erased people from coming back",
+    ),
+    "remarketing.RuleMatch": ("Recipient activity", "with the shopper: the results of automations are made of it"),
+    "remarketing.ErasedResult": ("Results that erased people count in", "for ever: numbers of a day that name nobody"),
+    "emails.EmailMessage": ("E-mails", "with the shopper, but for what they said: limits and results count them"),
+    "emails.Suppression": ("Suppressions", "for ever: who must get no mail"),
+    "webhooks.SignatureFailure": ("Refused requests put aside", "14 days, and at most 150 for each connection"),
+    "catalog.Product": ("Products", "as long as the shop has them"),
 }
-"""Tables that grow and have no entry above, and how long their rows are kept."""
+"""Tables that grow and have no entry above: what a marketer calls them, and how long their rows are kept."""
 
 
 def prune_all(*, now: datetime, seconds: float) -> tuple[dict[str, int], bool]:

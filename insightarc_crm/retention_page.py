@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -44,7 +43,7 @@ def retention_page(request: HttpRequest, context: dict[str, Any]) -> HttpRespons
     context |= {
         "title": "Data retention",
         "rows": [_kept(prunable, runs.get(prunable.name), project, now) for prunable in PRUNABLES],
-        "others": [(_words(apps.get_model(label)), reason) for label, reason in KEPT.items()],
+        "others": list(KEPT.values()),
         "last_run": max((run.ran_at for run in runs.values()), default=None),
     }
     return TemplateResponse(request, "admin/audit/retention.html", context)
@@ -80,8 +79,3 @@ def _of_store(rows: QuerySet[Any], project: Project) -> QuerySet[Any]:
     names = {field.name for field in rows.model._meta.get_fields()}
     path = next((path for name, path in STORE_PATHS.items() if name in names), None)
     return rows.filter(**{path: project}) if path else rows
-
-
-def _words(model: type[Model]) -> str:
-    name = str(model._meta.verbose_name_plural)
-    return name[:1].upper() + name[1:]

@@ -69,7 +69,7 @@ class ThingFilter(admin.SimpleListFilter):
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[AuditEntry]):
     list_display = ("when", "actor", "deed", "thing", "detail")
-    list_display_links = None
+    list_display_links = ("when",)
     list_filter = (("action", ChoicesFilter), ActorFilter, ThingFilter, ("at", DateTimeRangeFilter))
     search_fields = ("object_id__exact",)
     search_help_text = "The id of a profile, automation or anything else, as in the address of its page"

@@ -401,7 +401,8 @@ def post_action(
                 about = deed_about(DeedKind.DID, row, name=str(row)[:200] if self.names_are_public else "")
                 answer = method(self, request, row)
                 if not has_told(request):
-                    tell(request, replace(about, kind=kind_of_button(method.__name__), detail=description))
+                    kind = kind_of_button(method.__name__)
+                    tell(request, replace(about, kind=kind, detail=description if kind is DeedKind.DID else ""))
                 return answer if isinstance(answer, HttpResponse) else HttpResponseRedirect(back)
             context = {
                 **self.admin_site.each_context(request),

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Model, Q
 
-from signals_app.customers.constants import IdentifierKind, OrderState
+from signals_app.customers.constants import ConflictState, Evidence, IdentifierKind, OrderState, Topic
 from signals_app.customers.facets import ErasePart, ExportTable, Facet, Kept, TimelineEntry, Tone, deleting
 from signals_app.customers.models import (
     Consent,
@@ -69,30 +69,35 @@ TABLES = (
         "IDs we know you by",
         lambda customer: rows(_rows_of(Identifier, customer=customer)),
         {"kind": "Kind", "value": "ID", "created_at": "Known since", "attributes": "What the shop told us"},
+        dict(IdentifierKind.choices),
     ),
     ExportTable(
         "links",
         "How we know that these IDs are yours",
         lambda customer: rows(_rows_of(IdentityEdge, left__customer=customer)),
         {"evidence": "Seen in", "reference": "Where", "created_at": "When"},
+        dict(Evidence.choices),
     ),
     ExportTable(
         "conflicts",
         "Profiles that may be yours too",
         lambda customer: rows(_conflicts(customer).order_by("pk").values().iterator()),
         {"evidence": "Seen in", "state": "Decision", "created_at": "When"},
+        dict(Evidence.choices) | dict(ConflictState.choices),
     ),
     ExportTable(
         "consents",
         "What you allow now",
         lambda customer: rows(_rows_of(Consent, identifier__customer=customer)),
         {"topic": "For", "is_granted": "Allowed", "source": "Said where", "wording": "Words", "occurred_at": "When"},
+        dict(Topic.choices),
     ),
     ExportTable(
         "consent_changes",
         "What you allowed and refused over time",
         lambda customer: rows(_rows_of(ConsentChange, identifier__customer=customer)),
         {"topic": "For", "is_granted": "Allowed", "source": "Said where", "wording": "Words", "occurred_at": "When"},
+        dict(Topic.choices),
     ),
     ExportTable(
         "orders",
@@ -100,6 +105,7 @@ TABLES = (
         lambda customer: rows(_rows_of(Order, identifier__customer=customer)),
         {"order_id": "Order", "state": "State", "total": "Total", "currency": "Currency", "items": "Items",
          "placed_at": "Placed"},
+        dict(OrderState.choices),
     ),
 )  # fmt: skip
 
@@ -131,7 +137,7 @@ FACET = Facet(
     parts=PARTS,
     kept=(
         Kept(
-            "Keyed hashes of the known IDs",
+            "Fingerprints of the known IDs",
             "so that replays, imports and the shop's programs do not bring the person back; nobody can read them",
         ),
         Kept("Audit log and the list of what happened", "they name the profile by its random id only"),

@@ -8,7 +8,7 @@ reaches Customer or Identifier without one. So this room can show, export and er
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -51,6 +51,8 @@ class ExportTable:
     title: str
     rows: Callable[[Customer], Iterable[dict[str, Any]]]
     columns: Mapping[str, str]
+    words: Mapping[str, str] = field(default_factory=dict)
+    """What the page says for values that are codes."""
 
 
 @dataclass(frozen=True)

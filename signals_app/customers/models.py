@@ -233,7 +233,7 @@ class ErasureReport(PublicIdModel, ClaimedModel):
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="erasure_reports")
-    profile_id = models.UUIDField(unique=True, editable=False)
+    profile_id = models.UUIDField("profile ID", unique=True, editable=False)
     """The id that the profile had: random, and of nothing any more."""
     state = models.CharField(max_length=10, choices=ErasureState.choices, default=ErasureState.RUNNING)
     requested_by = models.CharField(max_length=150, blank=True)

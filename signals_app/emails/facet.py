@@ -21,7 +21,7 @@ from signals_app.customers.facets import (
     deleting,
 )
 from signals_app.customers.models import Customer
-from signals_app.emails.constants import MessageState, reason_words
+from signals_app.emails.constants import MessageState, SuppressionReason, reason_words
 from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
 from signals_app.emails.services import anonymise_suppressions
 
@@ -92,12 +92,14 @@ TABLES = (
         "E-mails to you",
         _mails,
         {"subject": "Subject", "to_email": "To", "state": "State", "finished_at": "When"},
+        dict(MessageState.choices),
     ),
     ExportTable(
         "suppressions",
         "Addresses that we must not write to",
         _suppressions,
         {"email": "Address", "reason": "Why", "created_at": "Since"},
+        dict(SuppressionReason.choices),
     ),
 )
 
@@ -111,7 +113,7 @@ PARTS = (
         "Addresses that must get no mail",
         _hash_suppressions,
         outcome="made anonymous",
-        why="a keyed hash stays: should the address ever come back, it still gets no mail",
+        why="a fingerprint stays: should the address ever come back, it still gets no mail",
     ),
     ErasePart("Captured mails", deleting(lambda subject: _captured(subject.customer, subject.emails))),
     ErasePart("E-mails", deleting(lambda subject: EmailMessage.objects.filter(identifier__customer=subject.customer))),

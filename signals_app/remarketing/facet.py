@@ -99,6 +99,7 @@ FACET = Facet(
                 "triggered_at": "When",
                 "decided_at": "Decided",
             },
+            dict(MatchState.choices) | dict(Reason.choices),
         ),
     ),
     parts=(

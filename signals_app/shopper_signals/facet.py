@@ -15,6 +15,7 @@ from signals_app.customers.facet import rows
 from signals_app.customers.facets import ErasePart, ExportTable, Facet, Kept, TimelineEntry, Tone, deleting
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import interests, services
+from signals_app.shopper_signals.constants import InterestKind, Stage
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
 from signals_app.shopper_signals.scoring import LEAVING_DROP
 
@@ -52,12 +53,14 @@ TABLES = (
         lambda customer: rows(IntentProfile.objects.filter(customer=customer).values()),
         {"stage": "Stage", "intent_score": "Score (0 to 100)", "signal_count": "Signals",
          "first_signal_at": "First signal", "last_signal_at": "Last signal", "contributions": "How the score came about"},
+        dict(Stage.choices),
     ),
     ExportTable(
         "interests",
         "What seems to interest you",
         lambda customer: rows(Interest.objects.filter(customer=customer).order_by("-weight_log2").values().iterator()),
         {"kind": "Kind", "name": "What", "evidence_count": "Seen", "last_seen_at": "Last"},
+        dict(InterestKind.choices),
     ),
 )  # fmt: skip
 

@@ -97,7 +97,7 @@ def test_no_table_says_who_the_person_was_and_the_report_says_what_was_done(anna
     assert said["E-mails", "Addresses that must get no mail"] == ("made anonymous", 1)
     assert said["API", "Answers to programs, kept for repeats"] == ("deleted", 1)
     assert said["Profile", "Orders"] == ("deleted", 1)
-    assert said["Profile", "Keyed hashes of the known IDs"] == ("kept", None)
+    assert said["Profile", "Fingerprints of the known IDs"] == ("kept", None)
     assert [fact.subject_ids for fact in Fact.objects.filter(kind="customer.erased")] == [[str(anna.pk)]]
     assert Customer.objects.get().external_id == "bob"
     assert ShopperSignal.objects.get().extra == {}

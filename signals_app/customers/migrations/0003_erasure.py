@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('profile_id', models.UUIDField(editable=False, unique=True)),
+                ('profile_id', models.UUIDField(editable=False, unique=True, verbose_name='profile ID')),
                 ('state', models.CharField(choices=[('RUNNING', 'Running'), ('DONE', 'Done')], default='RUNNING', max_length=10)),
                 ('requested_by', models.CharField(blank=True, max_length=150)),
                 ('is_forgetting', models.BooleanField(default=False, editable=False)),

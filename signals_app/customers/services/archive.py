@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -83,8 +84,9 @@ def archive_of(*, customer: Customer, now: datetime) -> Iterator[bytes]:
             for table in facets.export_tables(facet, customer):
                 yield from _write_table(archive, outlet, facet, table, customer, room)
             yield from _write_files(archive, outlet, facet, customer, room, now)
+        made_at = Reader(ZoneInfo(customer.project.time_zone)).read(now)
         page = render_to_string(
-            "customers/personal_data.html", {"rooms": rooms, "project": customer.project, "made_at": now}
+            "customers/personal_data.html", {"rooms": rooms, "project": customer.project, "made_at": made_at}
         )
         archive.writestr(_entry("index.html", now), page)
     yield outlet.take()
@@ -95,8 +97,9 @@ def _write_table(
 ) -> Iterator[bytes]:
     name = f"data/{facet.name}/{table.name}.json"
     shown = ReadableTable(table.title, name, list(table.columns.values()))
+    reader = Reader(ZoneInfo(customer.project.time_zone), table.words)
     with archive.open(name, "w", force_zip64=True) as file:
-        for text in _json_lines(table.rows(customer), shown, table.columns):
+        for text in _json_lines(table.rows(customer), shown, table.columns, reader):
             file.write(text.encode())
             if sum(map(len, outlet.waiting)) >= CHUNK_BYTES:
                 yield outlet.take()
@@ -104,12 +107,14 @@ def _write_table(
     yield outlet.take()
 
 
-def _json_lines(rows: Iterable[dict[str, Any]], shown: ReadableTable, columns: Mapping[str, str]) -> Iterator[str]:
+def _json_lines(
+    rows: Iterable[dict[str, Any]], shown: ReadableTable, columns: Mapping[str, str], reader: Reader
+) -> Iterator[str]:
     yield "["
     for row in rows:
         if shown.count < ROWS_TO_READ:
             shown.columns = shown.columns or [_words(key) for key in row]
-            shown.rows.append([readable(row.get(key)) for key in (columns or row)])
+            shown.rows.append([reader.read(row.get(key)) for key in (columns or row)])
         yield ("\n" if not shown.count else ",\n") + json.dumps(row, ensure_ascii=False, default=str)
         shown.count += 1
     yield "\n]\n"
@@ -133,37 +138,39 @@ def _entry(name: str, now: datetime) -> zipfile.ZipInfo:
     return entry
 
 
-def readable(value: Any) -> str:
-    """Return a value as a person reads it: no JSON, no code, times by the store's clock."""
-    if value is None or value in ("", [], {}):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, Mapping):
-        said = "; ".join(f"{_words(key)}: {readable(each)}" for key, each in value.items())
-    elif isinstance(value, list | tuple):
-        said = " · ".join(_element(each) for each in value)
-    else:
-        said = _moment(str(value))
-    return said if len(said) <= LONGEST_CELL else f"{said[:LONGEST_CELL]} …"
+@dataclass(frozen=True)
+class Reader:
+    """Says values as a person reads them: no JSON, no code, times by the store's clock."""
 
+    zone: ZoneInfo
+    words: Mapping[str, str] = field(default_factory=dict)
 
-def _element(value: Any) -> str:
-    if isinstance(value, Mapping) and len(value) == 1:
-        return readable(next(iter(value.values())))
-    return readable(value)
+    def read(self, value: Any) -> str:
+        if value is None or value in ("", [], {}):
+            return "–"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, float):
+            return f"{value:.3g}"
+        if isinstance(value, Mapping):
+            said = "; ".join(f"{_words(key)}: {self.read(each)}" for key, each in value.items())
+        elif isinstance(value, list | tuple):
+            said = " · ".join(self._element(each) for each in value)
+        else:
+            said = self.words.get(str(value)) or self._moment(str(value))
+        return said if len(said) <= LONGEST_CELL else f"{said[:LONGEST_CELL]} …"
 
+    def _element(self, value: Any) -> str:
+        return self.read(next(iter(value.values())) if isinstance(value, Mapping) and len(value) == 1 else value)
 
-def _moment(text: str) -> str:
-    try:
-        moment = parse_datetime(text) if len(text) >= 19 and text[4:5] == "-" else None
-    except ValueError:
-        moment = None
-    if moment is None or timezone.is_naive(moment):
-        return text
-    return f"{timezone.localtime(moment):%-d %B %Y, %H:%M}"
+    def _moment(self, text: str) -> str:
+        try:
+            moment = parse_datetime(text) if len(text) >= 19 and text[4:5] == "-" else None
+        except ValueError:
+            moment = None
+        if moment is None or timezone.is_naive(moment):
+            return text
+        return f"{moment.astimezone(self.zone):%-d %B %Y, %H:%M}"
 
 
 def _words(key: object) -> str:
