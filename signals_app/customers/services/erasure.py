@@ -36,7 +36,7 @@ from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
-BURIED_AT_ONCE = 500
+BURIED_AT_ONCE = 200
 KNOWN_IDS_KEPT = 1_000
 """Of a person with more, who is a bot or a till, the strongest are looked for where nothing ties a row to them."""
 LARGEST = 500
