@@ -27,6 +27,7 @@ class CrmAdminSite(BaseAdminSite):
         own: list[URLPattern | URLResolver] = [
             path("store/", self.admin_view(switch_project), name="switch_project"),
             path("sending/", self.admin_view(self.pause_sending), name="pause_sending"),
+            path("retention/", self.admin_view(self.retention), name="retention"),
         ]
         return own + super().get_urls()
 
@@ -58,6 +59,12 @@ class CrmAdminSite(BaseAdminSite):
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # The theme's search keeps answers per person and not per store.
         raise Http404("Search in the lists.")
+
+    def retention(self, request: HttpRequest) -> HttpResponse:
+        """Show how long everything is kept."""
+        from insightarc_crm.retention_page import retention_page  # the rooms' models are not there yet at the start
+
+        return retention_page(request, self.each_context(request))
 
     def pause_sending(self, request: HttpRequest) -> HttpResponse:
         """Ask, and on POST stop or resume all mails of the current store."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
+from signals_app.customers import services as customer_services
 from signals_app.emails import services as email_services
 from signals_app.facts import services as fact_services
 from signals_app.remarketing import services as remarketing_services
@@ -33,6 +34,7 @@ def process_due(*, clock: Callable[[], datetime]) -> dict[str, int]:
         facts = remarketing_services.follow_facts(now=now)
         matches = remarketing_services.queue_due_matches(now=now, limit=BATCH)
         mails = email_services.send_due(now=now, limit=BATCH)
+        customer_services.continue_erasures(now=now, seconds=60)
         profiles = signal_services.refresh_due_profiles(now=now, limit=BATCH)
         done = {
             "replayed": replayed.handed_over,

@@ -69,9 +69,15 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Store", "projects.project", "storefront"),
             Item("Team", "projects.membership", "shield_person"),
             Item("API keys", "projects.apikey", "key"),
+            Item("Audit log", "audit.auditentry", "history"),
+            Item("Erasures", "customers.erasurereport", "person_off"),
+            Item("Data retention", "retention", "auto_delete"),
         ),
     ),
 )
+
+
+PAGES = {"retention": "audit.see_retention"}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -86,7 +92,19 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def _page_link(item: Item, request: HttpRequest) -> dict[str, Any] | None:
+    """Return the link to a page that belongs to no model; its permission stands in `PAGES`."""
+    if not request.user.has_perm(PAGES[item.model]):
+        return None
+    path = reverse(f"admin:{item.model}")
+    return {
+        "title": item.title, "icon": item.icon, "link": path, "has_permission": True, "active": request.path == path
+    }  # fmt: skip
+
+
 def _link(item: Item, request: HttpRequest) -> dict[str, Any] | None:
+    if item.model in PAGES:
+        return _page_link(item, request)
     registered = {model._meta.label_lower: model_admin for model, model_admin in admin.site._registry.items()}
     model_admin = registered.get(item.model)
     if model_admin is None or not model_admin.has_view_or_change_permission(request):

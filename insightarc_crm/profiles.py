@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +9,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 
 from insightarc_crm import identity_pages, profile_page
+from insightarc_crm.erasures import erase_and_report
 from insightarc_crm.interests import top_interest_labels
 from insightarc_crm.stages import STAGE_TONES
 from signals_app.core.admin import (
@@ -232,29 +233,27 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
             messages.success(request, "Consent recorded.")
         return back
 
-    def download(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        """Return everything kept about the shopper as one JSON file."""
+    def download(self, request: HttpRequest, object_id: Any) -> HttpResponseBase:
+        """Return everything kept about the shopper as one ZIP, made while it is sent; its name says nothing."""
         customer = self._own(request, object_id)
         if not self.may(request, "customers.export_customer"):
             raise PermissionDenied
-        body = json.dumps(customer_services.export_customer(customer=customer), indent=2, ensure_ascii=False)
         headers = {
-            "Content-Disposition": f'attachment; filename="profile-{customer.pk}.json"',
+            "Content-Disposition": f'attachment; filename="personal-data-{customer.pk}.zip"',
             "Cache-Control": "no-store",
         }
-        return HttpResponse(body, content_type="application/json; charset=utf-8", headers=headers)
+        archive = customer_services.archive_of(customer=customer, now=timezone.now())
+        return StreamingHttpResponse(archive, content_type="application/zip", headers=headers)
 
     @post_action(
         description="Erase",
-        question="Everything kept about this shopper is deleted and does not come back with a replay. "
-        "This cannot be undone.",
+        question="Everything kept about this shopper is deleted: signals, raw requests, mails, orders, consents. They "
+        "get no mail from this moment on, and a replay or an import does not bring them back. This cannot be undone.",
         permission="customers.erase_customer",
         icon="delete_forever",
     )
     def erase(self, request: HttpRequest, obj: Customer) -> HttpResponse:
-        erased = customer_services.erase_customer(customer=obj, now=timezone.now())
-        messages.success(request, f"The shopper is erased: {sum(erased.values()):,} rows.")
-        return HttpResponseRedirect(reverse("admin:customers_customer_changelist"))
+        return erase_and_report(request, obj)
 
 
 def parse_before(text: str) -> datetime | None:

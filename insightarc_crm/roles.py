@@ -17,6 +17,8 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "projects.project":               ("vc",    "v",     "v",     "v"),
     "projects.membership":            ("vacd",  "",      "",      ""),
     "projects.apikey":                ("va",    "",      "",      "v"),
+    "audit.auditentry":               ("v",     "",      "",      ""),
+    "customers.erasurereport":        ("v",     "",      "",      ""),
     "customers.customer":             ("vc",    "vc",    "v",     "v"),
     "customers.identifier":           ("v",     "v",     "v",     "v"),
     "customers.identityconflict":     ("vc",    "vc",    "v",     "v"),
@@ -49,6 +51,7 @@ ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
     #                                  owner    marketer analyst  operator
     "projects.pause_sending":         (True,    False,   False,   False),
     "projects.revoke_apikey":         (True,    False,   False,   True),
+    "audit.see_retention":            (True,    False,   False,   True),
     "customers.export_customer":      (True,    False,   False,   False),
     "customers.erase_customer":       (True,    False,   False,   False),
     "customers.record_consent":       (True,    True,    False,   False),

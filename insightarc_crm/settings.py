@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "anymail",
     "signals_app.core",
     "signals_app.projects",
+    "signals_app.audit",
     "signals_app.facts",
     "signals_app.catalog",
     "signals_app.customers",
@@ -113,6 +114,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "insightarc_crm.current_project.CurrentProjectMiddleware",
+    "insightarc_crm.audit_trail.AuditTrailMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -225,8 +227,14 @@ KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", default=365)  # 0: for ev
 KEEP_SEEN_BODIES_DAYS = env.int("KEEP_SEEN_BODIES_DAYS", default=30)
 KEEP_COUNTS_DAYS = env.int("KEEP_COUNTS_DAYS", default=400)
 KEEP_FACTS_DAYS = env.int("KEEP_FACTS_DAYS", default=90)
-if KEEP_DELIVERIES_DAYS < 0 or min(KEEP_SEEN_BODIES_DAYS, KEEP_COUNTS_DAYS, KEEP_FACTS_DAYS) < 1:
-    raise ImproperlyConfigured("KEEP_..._DAYS must be at least 1; only KEEP_DELIVERIES_DAYS may be 0, for ever")
+KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=730)
+KEEP_MAIL_CONTENT_DAYS = env.int("KEEP_MAIL_CONTENT_DAYS", default=365)  # 0: for ever
+KEEP_CAPTURED_MAILS_DAYS = env.int("KEEP_CAPTURED_MAILS_DAYS", default=90)
+KEEP_UNSEEN_SHOPPERS_MONTHS = env.int("KEEP_UNSEEN_SHOPPERS_MONTHS", default=0)  # 0: for ever
+if min(KEEP_DELIVERIES_DAYS, KEEP_MAIL_CONTENT_DAYS, KEEP_UNSEEN_SHOPPERS_MONTHS) < 0:
+    raise ImproperlyConfigured("KEEP_... must not be negative; 0 means for ever, where the example says so")
+if min(KEEP_SEEN_BODIES_DAYS, KEEP_COUNTS_DAYS, KEEP_FACTS_DAYS, KEEP_AUDIT_DAYS, KEEP_CAPTURED_MAILS_DAYS) < 1:
+    raise ImproperlyConfigured("KEEP_..._DAYS must be at least 1; 0, for ever, only where the example says so")
 
 # --- E-mail ---------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,10 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         from signals_app.api import schema
+        from signals_app.api.facet import FACET
+        from signals_app.customers import facets
+
+        facets.register(FACET)
 
         # Naming it is using it: drf-spectacular knows of the keys once the class exists.
         self.schema = schema

@@ -16,4 +16,9 @@ def _requests(now: datetime) -> Iterable[QuerySet[IdempotentRequest]]:
     return [IdempotentRequest.objects.filter(created_at__lt=now - KEPT_FOR).order_by("created_at")]
 
 
-PRUNABLES = (Prunable("answers to repeated writes", _requests),)
+PRUNABLES = (
+    Prunable(
+        "answers to repeated writes", _requests, model=IdempotentRequest, oldest="created_at",
+        about="Answers to programs, kept for repeats", kept_for=lambda: "24 hours",
+    ),
+)  # fmt: skip

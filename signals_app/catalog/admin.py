@@ -31,6 +31,7 @@ from signals_app.core.forms import LinesField, ModelForm
 class ProductAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Product]):
     """The catalogue as the feed describes it; the next import would overwrite a change by hand."""
 
+    names_are_public = True
     list_display = ("picture", "title", "price_now", "stock", "category", "brand", "first_seen")
     list_display_links = ("picture", "title")
     list_filter = (("availability", ChoicesFilter), ("is_active", BooleanFilter), "feed")
@@ -98,6 +99,7 @@ class ProductFeedForm(ModelForm[ProductFeed]):
 class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
     """Google Merchant feeds: a file, or an address that is read again every few hours."""
 
+    names_are_public = True
     form = ProductFeedForm
     list_display = ("name", "origin", "state_badge", "product_count", "imported", "problems")
     search_fields = ("name", "url")
@@ -193,6 +195,7 @@ class ClaimedFilter(admin.SimpleListFilter):
 class CouponAdmin(ProjectScopedAdmin[Coupon]):
     """Codes that mails give away, each to one shopper."""
 
+    names_are_public = True
     list_display = ("code", "pool", "use", "expires_at")
     list_filter = (ClaimedFilter,)
     search_fields = ("code__exact", "pool")

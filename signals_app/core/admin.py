@@ -6,7 +6,9 @@ Rooms import `ProjectScopedAdmin` and its sisters from here, never from the them
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +28,8 @@ from unfold.decorators import display as themed_display
 from unfold.sites import UnfoldAdminSite
 
 from signals_app.core.changelist import QuickChangeList
+from signals_app.core.deeds import Deed, DeedKind, has_told, tell
+from signals_app.core.logged_names import changed_fields, deed_about, kind_of_button, nameless, nameless_message
 from signals_app.core.pagination import BoundedPaginator
 from signals_app.core.scoping import ScopedChoices, ScopedFieldChoices, project_form, project_path, scope
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as ThemedModelAdmin
     from django.contrib.admin import StackedInline as ThemedStackedInline
     from django.contrib.admin import TabularInline as ThemedTabularInline
+    from django.contrib.admin.models import LogEntry
 else:
     from unfold.admin import ModelAdmin as ThemedModelAdmin
     from unfold.admin import StackedInline as ThemedStackedInline
@@ -77,6 +82,8 @@ __all__ = [
     "note_form_errors",
     "post_action",
 ]
+
+ADDITION, CHANGE, DELETION = 1, 2, 3  # of django.contrib.admin.models, which may not be read yet
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
@@ -170,6 +177,8 @@ class ModelAdmin(ThemedModelAdmin[M]):
     paginator = BoundedPaginator
     warn_unsaved_form = True
     compressed_fields = True
+    names_are_public = False
+    """True where people choose the names of the rows. All others may name a shopper, and logs know them by id only."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
         return QuickChangeList
@@ -197,6 +206,43 @@ class ModelAdmin(ThemedModelAdmin[M]):
         if "." in permission:
             return request.user.has_perm(permission)
         return bool(getattr(self, f"has_{permission}_permission")(request))
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return self._log(request, obj, ADDITION, message, DeedKind.ADDED)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return self._log(request, obj, CHANGE, message, DeedKind.CHANGED)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        return [self._log(request, obj, DELETION, "", DeedKind.DELETED) for obj in queryset]
+
+    def _log(self, request: HttpRequest, obj: Any, flag: int, message: Any, kind: DeedKind) -> LogEntry:
+        """Write the row's history, and tell the deed; without the name of a row that may be a shopper's."""
+        # Imported here: this module is read before the models are.
+        from django.contrib.admin.models import LogEntry
+        from django.contrib.contenttypes.models import ContentType
+
+        name = str(obj)[:200] if self.names_are_public else ""
+        said = message if self.names_are_public else nameless_message(message)
+        tell(request, deed_about(kind, obj, name=name, detail=changed_fields(message)))
+        return LogEntry.objects.create(
+            user_id=str(request.user.pk),
+            content_type=ContentType.objects.get_for_model(obj, for_concrete_model=False),
+            object_id=obj.pk,
+            object_repr=name or nameless(obj),
+            action_flag=flag,
+            change_message=json.dumps(said) if isinstance(said, list) else said,
+        )
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[M]) -> HttpResponse | None:
+        """Do what was chosen for several rows, and tell it."""
+        response = super().response_action(request, queryset)
+        button = request.POST.get("action", "")
+        chosen = len(request.POST.getlist("_selected_action"))
+        if button and chosen and isinstance(response, HttpResponseRedirect) and not has_told(request):
+            detail = f"{button.replace('_', ' ')}: {chosen} rows"
+            tell(request, Deed(DeedKind.DID, self.opts.label_lower, detail=detail[:300]))
+        return response
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # PostgreSQL refuses NUL in text: a hand-made filter would end in a server error.
@@ -352,7 +398,11 @@ def post_action(
                 f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
             )
             if request.method == "POST":
+                about = deed_about(DeedKind.DID, row, name=str(row)[:200] if self.names_are_public else "")
                 answer = method(self, request, row)
+                if not has_told(request):
+                    kind = kind_of_button(method.__name__)
+                    tell(request, replace(about, kind=kind, detail=description if kind is DeedKind.DID else ""))
                 return answer if isinstance(answer, HttpResponse) else HttpResponseRedirect(back)
             context = {
                 **self.admin_site.each_context(request),

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 SMALLEST, LARGEST = 20, 5_000
 MILLISECONDS_A_SLICE = 25
@@ -36,6 +36,28 @@ class Prunable:
     """
     delete: DeleteSlice | None = None
     """Deletes the rows of a slice, if more is to be done than deleting them."""
+    delete_outside: Callable[[list[Any], float], int] | None = None
+    """Deletes rows by their keys in transactions of its own, until the monotonic clock shows a time, at latest."""
+    model: type[Model] | None = None
+    oldest: str = ""
+    """The field that the oldest row is found by."""
+    about: str = ""
+    """What the rows are, in the words of a marketer."""
+    kept_for: Callable[[], str] = lambda: ""
+    """How long they are kept, in words."""
+    setting: str = ""
+    """The variable of the environment that changes it."""
+    changes: bool = False
+    """Rows lose a part of what they say and stay."""
+
+
+def days_in_words(days: int) -> str:
+    """Return how long a number of days is: "for ever", "30 days", "2 years"."""
+    if not days:
+        return "for ever"
+    if days % 365 == 0:
+        return f"{days // 365} years" if days > 365 else "1 year"
+    return f"{days} days" if days > 1 else "1 day"
 
 
 def prune(prunable: Prunable, *, now: datetime, stop_at: float) -> tuple[int, bool]:
@@ -50,12 +72,16 @@ def prune(prunable: Prunable, *, now: datetime, stop_at: float) -> tuple[int, bo
             started = time.monotonic()
             if started >= stop_at:
                 return count, False
-            found, deleted = _delete_slice(queryset, size, prunable.delete or _delete_rows)
+            if prunable.delete_outside:
+                pks = list(queryset.values_list("pk", flat=True)[:SMALLEST])
+                found, size, deleted = len(pks), SMALLEST, prunable.delete_outside(pks, stop_at) if pks else 0
+            else:
+                found, deleted = _delete_slice(queryset, size, prunable.delete or _delete_rows)
             took = time.monotonic() - started
             count += deleted
             if found < size or not deleted:  # what is left over is in use
                 break
-            size = _next_size(size, took)
+            size = next_size(size, took)
             time.sleep(min(took, 0.05))  # as long for the others
     return count, True
 
@@ -76,7 +102,8 @@ def _delete_rows(rows: QuerySet[Any]) -> int:
     return int(rows.order_by()._raw_delete(rows.db))
 
 
-def _next_size(size: int, took: float) -> int:
+def next_size(size: int, took: float) -> int:
+    """Return how many rows the next slice may have, after one of `size` took so many seconds."""
     milliseconds = took * 1_000
     if milliseconds > MILLISECONDS_A_SLICE:
         return max(SMALLEST, size // 2)

@@ -54,3 +54,8 @@ class OrderState(TextChoices):
     PLACED = "placed", "Placed"
     CANCELLED = "cancelled", "Cancelled"
     REFUNDED = "refunded", "Refunded"
+
+
+class ErasureState(TextChoices):
+    RUNNING = "RUNNING", "Running"
+    DONE = "DONE", "Done"

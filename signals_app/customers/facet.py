@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Max, Model, Q
 
-from signals_app.customers.constants import IdentifierKind, OrderState
-from signals_app.customers.facets import Facet, TimelineEntry, Tone
+from signals_app.customers.constants import ConflictState, Evidence, IdentifierKind, OrderState, Topic
+from signals_app.customers.facets import ErasePart, ExportTable, Facet, Kept, TimelineEntry, Tone, deleting
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
@@ -24,15 +24,13 @@ from signals_app.customers.models import (
 from signals_app.customers.traits import describe
 
 
-def rows(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows with every value as JSON can say it."""
-    return [
-        {
+def rows(found: Iterable[Mapping[str, object]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows with every value as JSON can say it."""
+    for row in found:
+        yield {
             name: value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)
             for name, value in row.items()
         }
-        for row in found
-    ]
 
 
 def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
@@ -61,27 +59,87 @@ def timeline(customer: Customer, before: datetime | None, limit: int) -> list[Ti
     )[:limit]
 
 
-def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
-    about: dict[str, Any] = {
-        "customer": Customer.objects.filter(pk=customer.pk),
-        "identifiers": Identifier.objects.filter(customer=customer),
-        "links": IdentityEdge.objects.filter(left__customer=customer),
-        "conflicts": _conflicts(customer),
-        "former_profiles": MergedCustomer.objects.filter(identifier__customer=customer),
-        "consents": Consent.objects.filter(identifier__customer=customer),
-        "consent_changes": ConsentChange.objects.filter(identifier__customer=customer),
-        "orders": Order.objects.filter(identifier__customer=customer),
-    }
-    return {name: rows(found.order_by("pk").values()) for name, found in about.items()}
+TABLES = (
+    ExportTable(
+        "customer",
+        "Your profile",
+        lambda customer: rows(Customer.everyone.filter(pk=customer.pk).values()),
+        {"name": "Name", "email": "E-mail", "external_id": "Customer ID", "time_zone": "Time zone",
+         "last_seen_at": "Last seen", "attributes": "What the shop told us"},
+    ),
+    ExportTable(
+        "identifiers",
+        "IDs we know you by",
+        lambda customer: rows(_rows_of(Identifier, customer=customer)),
+        {"kind": "Kind", "value": "ID", "created_at": "Known since", "attributes": "What the shop told us"},
+        dict(IdentifierKind.choices),
+    ),
+    ExportTable(
+        "links",
+        "How we know that these IDs are yours",
+        lambda customer: rows(_rows_of(IdentityEdge, left__customer=customer)),
+        {"evidence": "Seen in", "reference": "Where", "created_at": "When"},
+        dict(Evidence.choices),
+    ),
+    ExportTable(
+        "conflicts",
+        "Profiles that may be yours too",
+        lambda customer: rows(_conflicts(customer).order_by("pk").values().iterator()),
+        {"evidence": "Seen in", "state": "Decision", "created_at": "When"},
+        dict(Evidence.choices) | dict(ConflictState.choices),
+    ),
+    ExportTable(
+        "former_profiles",
+        "Profiles that were found to be yours",
+        lambda customer: rows(_rows_of(MergedCustomer, identifier__customer=customer)),
+        {"merged_at": "When"},
+    ),
+    ExportTable(
+        "consents",
+        "What you allow now",
+        lambda customer: rows(_rows_of(Consent, identifier__customer=customer)),
+        {"topic": "For", "is_granted": "Allowed", "source": "Said where", "wording": "Words", "occurred_at": "When"},
+        dict(Topic.choices),
+    ),
+    ExportTable(
+        "consent_changes",
+        "What you allowed and refused over time",
+        lambda customer: rows(_rows_of(ConsentChange, identifier__customer=customer)),
+        {"topic": "For", "is_granted": "Allowed", "source": "Said where", "wording": "Words", "occurred_at": "When"},
+        dict(Topic.choices),
+    ),
+    ExportTable(
+        "orders",
+        "Your orders",
+        lambda customer: rows(_rows_of(Order, identifier__customer=customer)),
+        {"order_id": "Order", "state": "State", "total": "Total", "currency": "Currency", "items": "Items",
+         "placed_at": "Placed"},
+        dict(OrderState.choices),
+    ),
+)  # fmt: skip
 
-
-def erase(customer: Customer) -> int:
-    """Delete orders, consents and identifiers with their links; the customer itself is deleted after all facets."""
-    count = 0
-    models: tuple[type[Model], ...] = (Order, Consent, ConsentChange)
-    for model in models:
-        count += model._default_manager.filter(identifier__customer=customer).delete()[0]
-    return count + Identifier.objects.filter(customer=customer).delete()[0]
+PARTS = (
+    ErasePart("Orders", deleting(lambda subject: Order.objects.filter(identifier__customer=subject.customer))),
+    ErasePart("Consents", deleting(lambda subject: Consent.objects.filter(identifier__customer=subject.customer))),
+    ErasePart(
+        "History of consents",
+        deleting(lambda subject: ConsentChange.objects.filter(identifier__customer=subject.customer)),
+    ),
+    ErasePart("Possible duplicates", deleting(lambda subject: _conflicts(subject.customer))),
+    ErasePart(
+        "Links between known IDs",
+        deleting(
+            lambda subject: IdentityEdge.objects.filter(
+                Q(left__customer=subject.customer) | Q(right__customer=subject.customer)
+            )
+        ),
+    ),
+    ErasePart(
+        "Former profiles",
+        deleting(lambda subject: MergedCustomer.objects.filter(identifier__customer=subject.customer)),
+    ),
+    ErasePart("Known IDs", deleting(lambda subject: Identifier.objects.filter(customer=subject.customer))),
+)
 
 
 def last_seen(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
@@ -94,11 +152,22 @@ FACET = Facet(
     label="Profile",
     models=(Customer, Identifier, IdentityEdge, IdentityConflict, MergedCustomer, Consent, ConsentChange, Order),
     timeline=timeline,
-    export=export,
-    erase=erase,
+    tables=TABLES,
+    parts=PARTS,
+    kept=(
+        Kept(
+            "Fingerprints of the known IDs",
+            "so that replays, imports and the shop's programs do not bring the person back; nobody can read them",
+        ),
+        Kept("Audit log and the list of what happened", "they name the profile by its random id only"),
+    ),
     last_seen=last_seen,
     describe=describe,
 )
+
+
+def _rows_of(model: type[Model], **about: Any) -> Iterator[dict[str, Any]]:
+    return model._default_manager.filter(**about).order_by("pk").values().iterator()
 
 
 def _conflicts(customer: Customer) -> Any:

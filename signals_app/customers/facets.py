@@ -8,13 +8,15 @@ reaches Customer or Identifier without one. So this room can show, export and er
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
+from signals_app.customers.constants import IdentifierKind
+from signals_app.customers.joining import Key
 from signals_app.customers.models import Customer
 
 Tone = Literal["info", "good", "warn", "bad"]
@@ -31,6 +33,73 @@ class TimelineEntry:
     tone: Tone = "info"
     link: str = ""
     reference: str = ""
+
+
+def no_timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
+    """Return nothing: for rooms whose rows tell no story of their own."""
+    return []
+
+
+@dataclass(frozen=True)
+class ExportTable:
+    """
+    One list in the export of a person.
+
+    `rows(customer)` streams JSON values; `title` and `columns` ({key: words}) are for the page that the person reads.
+    """
+
+    name: str
+    title: str
+    rows: Callable[[Customer], Iterable[dict[str, Any]]]
+    columns: Mapping[str, str]
+    words: Mapping[str, str] = field(default_factory=dict)
+    """What the page says for values that are codes."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person who is being erased; `known_ids` are the identifiers as they were, which the rows no longer say."""
+
+    customer: Customer
+    known_ids: tuple[Key, ...]
+    begun_at: datetime
+
+    @property
+    def emails(self) -> list[str]:
+        return sorted({key.value for key in self.known_ids if key.kind == IdentifierKind.EMAIL})
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one slice of an erasure did, and the place from which the next goes on; None: nothing is left."""
+
+    count: int
+    place: str | None = None
+
+
+@dataclass(frozen=True)
+class ErasePart:
+    """
+    One kind of rows that an erasure goes through, a slice at a time.
+
+    `erase(subject, place, limit)` handles up to `limit` rows beginning at a place ("" at first) in the caller's
+    transaction. `outcome` and `why` stand in the report. A `is_search` part looks through rows that are not tied to the
+    person for those that name them.
+    """
+
+    name: str
+    erase: Callable[[Subject, str, int], Step]
+    outcome: Literal["deleted", "made anonymous"] = "deleted"
+    why: str = ""
+    is_search: bool = False
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays after an erasure, and why, for the report."""
+
+    what: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -51,10 +120,12 @@ class Facet:
     """
     What one room knows about a person.
 
-    `timeline(customer, before, limit)` gives the newest entries before a time, newest first, at most `limit`;
-    `export(customer)` every row, as `{"table": [{...}, ...]}` of JSON values; `erase(customer)` deletes them and
-    says how many; `merge(keep, gone, now)` moves what hangs on customers that are about to be deleted to the one
-    that stays (rows that hang on identifiers move by themselves). `models` are the models it answers for.
+    `timeline(customer, before, limit)` gives the newest entries before a time, newest first, at most `limit`.
+    `tables` are every row, streamed, and `files(customer)` what is a file of its own ("mails/1.html", bytes);
+    `parts` erase them in slices, in their order, and `kept` says what stays. A room with few rows a person may give
+    `export(customer)` (`{"table": [{...}, ...]}`) and `erase(customer)` (how many rows) instead.
+    `merge(keep, gone, now)` moves what hangs on customers that are about to be deleted to the one that stays (rows that
+    hang on identifiers move by themselves). `models` are the models it answers for.
 
     `split(parts, now)` is the counterpart of `merge`: what was one customer is several now, the one that kept its id
     first, and the identifiers have gone to their own; what hangs on customers has to be made anew from what hangs on
@@ -65,13 +136,48 @@ class Facet:
     name: str
     label: str
     models: tuple[type[Model], ...]
-    timeline: Callable[[Customer, datetime | None, int], list[TimelineEntry]]
-    export: Callable[[Customer], dict[str, list[dict[str, Any]]]]
-    erase: Callable[[Customer], int]
+    timeline: Callable[[Customer, datetime | None, int], list[TimelineEntry]] = no_timeline
+    export: Callable[[Customer], dict[str, list[dict[str, Any]]]] | None = None
+    erase: Callable[[Customer], int] | None = None
     merge: Callable[[Customer, list[Customer], datetime], None] | None = None
     split: Callable[[list[Customer], datetime], None] | None = None
     last_seen: Callable[[Collection[uuid.UUID]], dict[uuid.UUID, datetime]] | None = None
     describe: Callable[[Customer, datetime], list[Trait]] | None = None
+    tables: tuple[ExportTable, ...] = ()
+    files: Callable[[Customer], Iterable[tuple[str, bytes]]] | None = None
+    parts: tuple[ErasePart, ...] = ()
+    kept: tuple[Kept, ...] = ()
+
+
+def deleting(
+    rows: Callable[[Subject], QuerySet[Any]], delete: Callable[[QuerySet[Any]], int] | None = None
+) -> Callable[[Subject, str, int], Step]:
+    """Return the `erase` of a part that deletes what a queryset finds; `delete` may do more than deleting the rows."""
+
+    def erase(subject: Subject, place: str, limit: int) -> Step:
+        found = rows(subject)
+        pks = list(found.order_by().values_list("pk", flat=True)[:limit])
+        if not pks:
+            return Step(0)
+        chosen = found.model._default_manager.filter(pk__in=pks)
+        count = delete(chosen) if delete else chosen.delete()[1].get(found.model._meta.label, 0)
+        return Step(count, "further" if len(pks) == limit else None)
+
+    return erase
+
+
+def export_tables(facet: Facet, customer: Customer) -> list[ExportTable]:
+    """Return the lists of a facet's export, whichever way it gives them."""
+    if facet.tables or facet.export is None:
+        return list(facet.tables)
+
+    def listed(found: list[dict[str, Any]]) -> Callable[[Customer], Iterable[dict[str, Any]]]:
+        return lambda _: found
+
+    return [
+        ExportTable(name, name.replace("_", " ").capitalize(), listed(found), {})
+        for name, found in facet.export(customer).items()
+    ]
 
 
 _facets: dict[str, Facet] = {}

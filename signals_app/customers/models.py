@@ -3,17 +3,26 @@ from __future__ import annotations
 from django.db import models
 
 from signals_app.core.clock import Now
-from signals_app.core.models import PublicIdModel, TimestampedModel
+from signals_app.core.fields import EncryptedTextField
+from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.customers.constants import (
     MAX_IDENTIFIER_LENGTH,
     Channel,
     ConflictState,
+    ErasureState,
     Evidence,
     IdentifierKind,
     OrderState,
     Topic,
 )
 from signals_app.projects.models import Project, validate_time_zone
+
+
+class LivingCustomers(models.Manager["Customer"]):
+    """Every profile but those that are being erased: from the first moment of that nobody finds them any more."""
+
+    def get_queryset(self) -> models.QuerySet[Customer]:
+        return super().get_queryset().filter(erased_at=None)
 
 
 class Customer(PublicIdModel, TimestampedModel):
@@ -34,6 +43,11 @@ class Customer(PublicIdModel, TimestampedModel):
     last_seen_at = models.DateTimeField(null=True, blank=True)
     has_mixed_arms = models.BooleanField(default=False, editable=False)
     """True after a merge of a control-group with a mailed shopper: left out of results."""
+    erased_at = models.DateTimeField(null=True, editable=False)
+    """When the erasure began; the row, nameless by then, goes at its end."""
+
+    objects = LivingCustomers()
+    everyone = models.Manager["Customer"]()
 
     class Meta:
         verbose_name = "profile"
@@ -265,10 +279,53 @@ class ErasureTombstone(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     identifier_hash = models.CharField(max_length=64)
+    erasure_id = models.UUIDField(null=True, editable=False)
+    """What was erased together comes back together, when the person agrees again under one of the identifiers."""
     erased_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("project", "identifier_hash"), name="erasure_tombstone_once"),)
+        indexes = (models.Index(fields=("erasure_id",), name="erasure_tombstone_by_erasure"),)
 
     def __str__(self) -> str:
         return self.identifier_hash[:12]
+
+
+class ErasureReport(PublicIdModel, ClaimedModel):
+    """
+    The erasure of one person, `running -> done`: first the work to do, then the proof of it, without personal data.
+
+    What each slice did is written in the transaction that did it, so a worker that is killed repeats and loses nothing.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="erasure_reports")
+    profile_id = models.UUIDField("profile ID", unique=True, editable=False)
+    """The id that the profile had: random, and of nothing any more."""
+    state = models.CharField(max_length=10, choices=ErasureState.choices, default=ErasureState.RUNNING)
+    requested_by = models.CharField(max_length=150, blank=True)
+    """Who asked for it: a team member, a key, a command or another program; never the person."""
+    is_forgetting = models.BooleanField(default=False, editable=False)
+    """Their time is over and nobody asked: they may come back any time, and the report goes with them."""
+    begun_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    known_ids = EncryptedTextField(blank=True, default="")
+    """[[kind, value], ...] while it runs, to find what names the person; empty when it is done."""
+    progress = models.JSONField(default=dict)
+    """{"webhooks: Raw requests": {"count": 3, "place": "", "is_done": true}, ...}"""
+    results = models.JSONField(default=list)
+    """[{"room", "what", "outcome", "count", "why"}, ...] when it is done."""
+
+    class Meta:
+        verbose_name = "erasure"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state__in=ErasureState.values), name="erasure_report_state_known"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("begun_at",), name="erasure_report_running", condition=models.Q(state="RUNNING")),
+            models.Index(fields=("project", "-begun_at"), name="erasure_report_by_begun"),
+        )
+
+    def __str__(self) -> str:
+        return f"Erasure {str(self.pk)[-6:]}"

@@ -1,3 +1,5 @@
+"""Wake-up calls for what is to be done about profiles; each looks for itself what there is to do."""
+
 from __future__ import annotations
 
 import time
@@ -5,17 +7,25 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
+from signals_app.core.turns import in_turn
 from signals_app.customers import services
 
-SECONDS_A_CALL = 30.0
+SECONDS_AT_A_TIME = 20.0
 """What is left then waits for the next call, so that one task stays short."""
 
 
 @shared_task
-def continue_removals(**kwargs: object) -> int:
-    """Take back links of a kind that a store wants undone, slice by slice, and return how many went."""
-    now, until = timezone.now(), time.monotonic() + SECONDS_A_CALL
-    count = 0
-    while time.monotonic() < until and (done := services.continue_removals(now=now)):
-        count += done
-    return count
+@in_turn()
+def continue_removals(**_: object) -> None:
+    """Take back links of a kind that a store wants undone, slice by slice."""
+    now, until = timezone.now(), time.monotonic() + SECONDS_AT_A_TIME
+    while time.monotonic() < until and services.continue_removals(now=now):
+        pass
+
+
+@shared_task
+@in_turn()
+def continue_erasures(**_: object) -> None:
+    """Go on with erasures that were begun; if there is more than fits into that time, ask for another turn."""
+    if not services.continue_erasures(now=timezone.now(), seconds=SECONDS_AT_A_TIME):
+        continue_erasures.delay()

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from signals_app.customers.constants import IdentifierKind
-from signals_app.customers.facets import Facet, TimelineEntry, Tone, Trait
+from signals_app.customers.facets import (
+    ErasePart,
+    ExportTable,
+    Facet,
+    Kept,
+    Step,
+    Subject,
+    TimelineEntry,
+    Tone,
+    Trait,
+    deleting,
+)
 from signals_app.customers.models import Customer
 from signals_app.customers.traits import moment
-from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessageState, reason_words
+from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessageState, SuppressionReason, reason_words
 from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
 from signals_app.emails.services import anonymise_suppressions, is_suppressed
 
@@ -49,47 +60,66 @@ def _entry(message: EmailMessage) -> TimelineEntry:
     )
 
 
-def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
-    messages = EmailMessage.objects.filter(identifier__customer=customer).order_by("created_at")
-    suppressions = Suppression.objects.filter(project=customer.project, email__in=_addresses(customer))
-    return {
-        "emails": [
-            {
-                "id": str(message.pk),
-                "state": message.state,
-                "reason": message.reason,
-                "detail": message.detail,
-                "due_at": message.due_at.isoformat(),
-                "finished_at": message.finished_at.isoformat() if message.finished_at else None,
-                "to_email": message.to_email,
-                "subject": message.subject,
-                "text": message.text,
-                "html": message.html,
-            }
-            for message in messages
-        ],
-        "suppressions": [
-            {"email": one.email, "reason": one.reason, "created_at": one.created_at.isoformat()} for one in suppressions
-        ],
-    }
+def _mails(customer: Customer) -> Iterator[dict[str, Any]]:
+    for message in EmailMessage.objects.filter(identifier__customer=customer).order_by("created_at").iterator(100):
+        yield {
+            "id": str(message.pk),
+            "state": message.state,
+            "reason": message.reason,
+            "detail": message.detail,
+            "due_at": message.due_at.isoformat(),
+            "finished_at": message.finished_at.isoformat() if message.finished_at else None,
+            "to_email": message.to_email,
+            "subject": message.subject,
+            "text": message.text,
+            "html": message.html,
+        }
 
 
-@transaction.atomic
-def erase(customer: Customer) -> int:
-    """
-    Delete the mails to a person, also those that the local mailbox holds, and return how many rows there were.
+def _suppressions(customer: Customer) -> Iterator[dict[str, Any]]:
+    for one in Suppression.objects.filter(project=customer.project, email__in=_addresses(customer)):
+        yield {"email": one.email, "reason": one.reason, "created_at": one.created_at.isoformat()}
 
-    That an address must get no mail outlives the person: of it a keyed hash stays.
-    """
-    addresses = _addresses(customer)
-    anonymise_suppressions(project=customer.project, emails=addresses)
-    captured = _captured(customer, addresses)
-    count = captured.count()
-    captured.delete()
-    messages = EmailMessage.objects.filter(identifier__customer=customer)
-    count += messages.count()
-    messages.delete()
-    return count
+
+def _files(customer: Customer) -> Iterator[tuple[str, bytes]]:
+    """Yield the mails as they looked, one file each."""
+    mails = EmailMessage.objects.filter(identifier__customer=customer).exclude(html="").order_by("created_at", "pk")
+    for message in mails.only("created_at", "html").iterator(chunk_size=50):
+        yield f"mails/{message.created_at:%Y-%m-%d}-{message.pk}.html", message.html.encode()
+
+
+TABLES = (
+    ExportTable(
+        "emails",
+        "E-mails to you",
+        _mails,
+        {"subject": "Subject", "to_email": "To", "state": "State", "finished_at": "When"},
+        dict(MessageState.choices),
+    ),
+    ExportTable(
+        "suppressions",
+        "Addresses that we must not write to",
+        _suppressions,
+        {"email": "Address", "reason": "Why", "created_at": "Since"},
+        dict(SuppressionReason.choices),
+    ),
+)
+
+
+def _hash_suppressions(subject: Subject, place: str, limit: int) -> Step:
+    return Step(anonymise_suppressions(project=subject.customer.project, emails=subject.emails))
+
+
+PARTS = (
+    ErasePart(
+        "Addresses that must get no mail",
+        _hash_suppressions,
+        outcome="made anonymous",
+        why="a fingerprint stays: should the address ever come back, it still gets no mail",
+    ),
+    ErasePart("Captured mails", deleting(lambda subject: _captured(subject.customer, subject.emails))),
+    ErasePart("E-mails", deleting(lambda subject: EmailMessage.objects.filter(identifier__customer=subject.customer))),
+)
 
 
 def _addresses(customer: Customer) -> list[str]:
@@ -98,9 +128,9 @@ def _addresses(customer: Customer) -> list[str]:
 
 
 def _captured(customer: Customer, addresses: list[str]) -> QuerySet[MailboxMail]:
-    return MailboxMail.objects.filter(
-        Q(message__identifier__customer=customer) | Q(project=customer.project, to_email__in=addresses)
-    )
+    to_them = MailboxMail.objects.filter(project=customer.project, to_email__in=addresses)
+    of_theirs = MailboxMail.objects.filter(message__identifier__customer=customer)
+    return MailboxMail.objects.filter(Q(pk__in=of_theirs.values("pk")) | Q(pk__in=to_them.values("pk")))
 
 
 def describe(customer: Customer, now: datetime) -> list[Trait]:
@@ -120,7 +150,9 @@ FACET = Facet(
     label="E-mails",
     models=MODELS,
     timeline=timeline,
-    export=export,
-    erase=erase,
+    tables=TABLES,
+    files=_files,
+    parts=PARTS,
+    kept=(Kept("Mails in the shopper's own mailbox and at the mail service", "they are out of this program's reach"),),
     describe=describe,
 )

@@ -104,6 +104,7 @@ class EmailMessage(PublicIdModel, ClaimedModel):
             models.Index(fields=("lease_until",), name="email_message_sending", condition=models.Q(state="sending")),
             models.Index(fields=("identifier", "-sending_at"), name="email_message_by_identifier"),
             models.Index(fields=("project", "-created_at"), name="email_message_by_created"),
+            models.Index(fields=("created_at",), name="email_message_with_content", condition=~models.Q(html="")),
         )
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ class FactKind(TextChoices):
     MESSAGE_SENT = "message.sent", "Message sent"
     ORDER_RECORDED = "order.recorded", "Order recorded"
     CONSENT_CHANGED = "consent.changed", "Consent changed"
+    CUSTOMER_ERASED = "customer.erased", "Profile erased"
 
 
 MAX_SUBJECTS = 1_000

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from signals_app.core.pruning import Prunable
+from signals_app.core.pruning import Prunable, days_in_words
 from signals_app.facts.models import Fact
 
 
@@ -18,4 +18,9 @@ def _facts(now: datetime) -> Iterable[QuerySet[Fact]]:
     return [Fact.objects.filter(recorded_at__lt=oldest, position__isnull=False).order_by("recorded_at")]
 
 
-PRUNABLES = (Prunable("facts", _facts),)
+PRUNABLES = (
+    Prunable(
+        "facts", _facts, model=Fact, oldest="recorded_at", about="The list of what happened, by ids only",
+        kept_for=lambda: days_in_words(settings.KEEP_FACTS_DAYS), setting="KEEP_FACTS_DAYS",
+    ),
+)  # fmt: skip

@@ -59,6 +59,7 @@ class ProjectForm(ModelForm[Project]):
 class ProjectAdmin(ProjectSingletonAdmin[Project]):
     """The settings of the current store. A new store is made by the site's administrator."""
 
+    names_are_public = True
     project_path = "pk"
     form = ProjectForm
     fieldsets = (
@@ -109,6 +110,7 @@ class InvitationForm(ModelForm[Membership]):
 class MembershipAdmin(ProjectScopedAdmin[Membership]):
     """Who may do what in the current store."""
 
+    names_are_public = True
     list_display = ("person", "email", "role_badge", "last_login")
     list_display_links = ("person",)
     list_select_related = ("user",)
@@ -206,6 +208,7 @@ class ApiKeyForm(ModelForm[ApiKey]):
 class ApiKeyAdmin(ProjectScopedAdmin[ApiKey]):
     """Keys of programs that use the REST API. The key itself is shown once, right after it was made."""
 
+    names_are_public = True
     form = ApiKeyForm
     list_display = ("name", "prefix_shown", "scopes_shown", "state", "last_used")
     search_fields = ("name", "prefix")

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from signals_app.customers.facets import Facet, TimelineEntry, Trait
+from signals_app.customers.facets import (
+    ErasePart,
+    ExportTable,
+    Facet,
+    Step,
+    Subject,
+    TimelineEntry,
+    Trait,
+    deleting,
+)
 from signals_app.customers.models import Customer
 from signals_app.customers.traits import moment
 from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.decision import GATE_NAMES
 from signals_app.remarketing.models import RuleMatch
-from signals_app.remarketing.services import merging, standing
+from signals_app.remarketing.services import erased_results, merging, standing
 
 
 def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
@@ -57,31 +67,29 @@ def _detail(match: RuleMatch) -> str:
     return next((gate["detail"] for gate in match.gates if gate["gate"] == name), "")
 
 
-def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
+def _activity(customer: Customer) -> Iterator[dict[str, Any]]:
     matches = RuleMatch.objects.filter(identifier__customer=customer).select_related("rule").order_by("pk")
-    return {
-        "recipient_activity": [
-            {
-                "automation": match.rule.name,
-                "state": match.state,
-                "reason": match.reason,
-                "control_group": match.arm,
-                "triggered_at": match.triggered_at.isoformat(),
-                "due_at": match.due_at.isoformat(),
-                "decided_at": match.decided_at.isoformat() if match.decided_at else None,
-                "values": match.values,
-                "gates": match.gates,
-            }
-            for match in matches
-        ]
-    }
+    for match in matches.iterator(chunk_size=500):
+        yield {
+            "automation": match.rule.name,
+            "state": match.state,
+            "reason": match.reason,
+            "control_group": match.arm,
+            "triggered_at": match.triggered_at.isoformat(),
+            "due_at": match.due_at.isoformat(),
+            "decided_at": match.decided_at.isoformat() if match.decided_at else None,
+            "values": match.values,
+            "gates": match.gates,
+        }
 
 
-def erase(customer: Customer) -> int:
-    deleted, _ = RuleMatch.objects.filter(
-        Q(identifier__customer=customer) | Q(order__identifier__customer=customer)
-    ).delete()
-    return deleted
+def _theirs(subject: Subject) -> QuerySet[RuleMatch]:
+    of_orders = RuleMatch.objects.filter(order__identifier__customer=subject.customer).values("pk")
+    return RuleMatch.objects.filter(Q(identifier__customer=subject.customer) | Q(pk__in=of_orders))
+
+
+def _count_results(subject: Subject, place: str, limit: int) -> Step:
+    return Step(erased_results.count_shopper(customer=subject.customer))
 
 
 def describe(customer: Customer, now: datetime) -> list[Trait]:
@@ -103,8 +111,30 @@ FACET = Facet(
     label="Automations",
     models=(RuleMatch,),
     timeline=timeline,
-    export=export,
-    erase=erase,
+    tables=(
+        ExportTable(
+            "recipient_activity",
+            "Which automations considered you, and why they wrote or did not",
+            _activity,
+            {
+                "automation": "Automation",
+                "state": "State",
+                "reason": "Why",
+                "triggered_at": "When",
+                "decided_at": "Decided",
+            },
+            dict(MatchState.choices) | dict(Reason.choices),
+        ),
+    ),
+    parts=(
+        ErasePart(
+            "Results that they count in",
+            _count_results,
+            outcome="made anonymous",
+            why="only numbers of a day stay, so that the results of automations do not change",
+        ),
+        ErasePart("Recipient activity", deleting(_theirs, erased_results.delete_matches)),
+    ),
     merge=merging.merge_matches,
     split=merging.split_matches,
     describe=describe,

@@ -202,3 +202,31 @@ class RuleCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_reason_display()}: {self.count}"
+
+
+class ErasedResult(models.Model):
+    """
+    What people who were erased add to a rule's results: numbers of one day and arm, and of nobody.
+
+    Without them an erasure would change what an automation is said to have done.
+    """
+
+    # Note [No second index], in `core.models`.
+    rule = models.ForeignKey(RemarketingRule, on_delete=models.CASCADE, related_name="erased_results", db_index=False)
+    day = models.DateField()
+    """UTC: of the match; for shoppers, that of their latest."""
+    arm = models.CharField(max_length=10, choices=Arm.choices)
+    sent = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    shoppers = models.PositiveIntegerField(default=0)
+    ordered = models.PositiveIntegerField(default=0)
+    """Of those, how many ordered within the time that counts."""
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("rule", "day", "arm"), name="erased_result_once_per_day"),
+            models.CheckConstraint(condition=models.Q(arm__in=Arm.values), name="erased_result_arm_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day:%Y-%m-%d}: {self.shoppers} shoppers"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from signals_app.core.pruning import Prunable
+from signals_app.core.pruning import Prunable, days_in_words
 from signals_app.remarketing.models import RemarketingRule, RuleCounter
 
 
@@ -20,4 +20,9 @@ def _counters(now: datetime) -> Iterable[QuerySet[RuleCounter]]:
     ]
 
 
-PRUNABLES = (Prunable("counters of decisions", _counters),)
+PRUNABLES = (
+    Prunable(
+        "counters of decisions", _counters, model=RuleCounter, oldest="hour", about="Counts of reasons, by hour",
+        kept_for=lambda: days_in_words(settings.KEEP_COUNTS_DAYS), setting="KEEP_COUNTS_DAYS",
+    ),
+)  # fmt: skip

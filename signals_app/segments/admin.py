@@ -47,6 +47,7 @@ class SegmentForm(SegmentModelForm):
 
 @admin.register(Segment)
 class SegmentAdmin(ProjectScopedAdmin[Segment]):
+    names_are_public = True
     form = SegmentForm
     list_display = ("name", "in_words", "profiles_now", "updated")
     search_fields = ("name", "description")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.matching import Page, PageKind
 from signals_app.catalog.models import Product
 from signals_app.customers.facet import rows
-from signals_app.customers.facets import Facet, TimelineEntry, Tone, Trait
+from signals_app.customers.facets import ErasePart, ExportTable, Facet, Kept, TimelineEntry, Tone, Trait, deleting
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import interests, services
+from signals_app.shopper_signals.constants import InterestKind, Stage
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
 from signals_app.shopper_signals.scoring import LEAVING_DROP
 
@@ -34,23 +34,6 @@ def timeline(customer: Customer, before: datetime | None, limit: int) -> list[Ti
     keys = {key for found in pages.values() for key in interests.product_candidates(found)}
     products = catalog_services.products_by_key(project=customer.project, keys=keys)
     return [_entry(signal, pages[signal.pk], products) for signal in shown]
-
-
-def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
-    signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("received_at", "id")
-    about: dict[str, Any] = {
-        "signals": signals,
-        "buying_intent": IntentProfile.objects.filter(customer=customer),
-        "interests": Interest.objects.filter(customer=customer).order_by("-weight_log2"),
-    }
-    return {name: rows(found.values()) for name, found in about.items()}
-
-
-def erase(customer: Customer) -> int:
-    """Delete the signals and what was made of them; the shop's daily counts name nobody and stay."""
-    count = ShopperSignal.objects.filter(identifier__customer=customer).delete()[0]
-    count += Interest.objects.filter(customer=customer).delete()[0]
-    return count + IntentProfile.objects.filter(customer=customer).delete()[0]
 
 
 def merge(keep: Customer, gone: list[Customer], now: datetime) -> None:
@@ -82,18 +65,55 @@ def describe(customer: Customer, now: datetime) -> list[Trait]:
     ]
 
 
+TABLES = (
+    ExportTable(
+        "signals",
+        "What your visits looked like",
+        lambda customer: rows(_signals(customer).order_by("received_at", "id").values().iterator(chunk_size=500)),
+        {"received_at": "When", "relevant_events": "Pages viewed", "drop_proba": "Exit likelihood",
+         "performance": "Time spent (index)", "num_events": "Events", "num_loops": "Back-and-forth",
+         "num_broken_buttons": "Dead clicks"},
+    ),
+    ExportTable(
+        "buying_intent",
+        "What we made of them",
+        lambda customer: rows(IntentProfile.objects.filter(customer=customer).values()),
+        {"stage": "Stage", "intent_score": "Score (0 to 100)", "signal_count": "Signals",
+         "first_signal_at": "First signal", "last_signal_at": "Last signal", "contributions": "How the score came about"},
+        dict(Stage.choices),
+    ),
+    ExportTable(
+        "interests",
+        "What seems to interest you",
+        lambda customer: rows(Interest.objects.filter(customer=customer).order_by("-weight_log2").values().iterator()),
+        {"kind": "Kind", "name": "What", "evidence_count": "Seen", "last_seen_at": "Last"},
+        dict(InterestKind.choices),
+    ),
+)  # fmt: skip
+
+PARTS = (
+    ErasePart("Signals", deleting(lambda subject: _signals(subject.customer))),
+    ErasePart("Interests", deleting(lambda subject: Interest.objects.filter(customer=subject.customer))),
+    ErasePart("Buying intent", deleting(lambda subject: IntentProfile.objects.filter(customer=subject.customer))),
+)
+
 FACET = Facet(
     name="shopper_signals",
     label="Buying intent",
     models=(ShopperSignal, IntentProfile, Interest),
     timeline=timeline,
-    export=export,
-    erase=erase,
+    tables=TABLES,
+    parts=PARTS,
     merge=merge,
     split=split,
     last_seen=last_seen,
     describe=describe,
+    kept=(Kept("Daily counts and averages of the store", "they are sums over all shoppers and name nobody"),),
 )
+
+
+def _signals(customer: Customer) -> QuerySet[ShopperSignal]:
+    return ShopperSignal.objects.filter(identifier__customer=customer)
 
 
 def _entry(signal: ShopperSignal, pages: Sequence[Page], products: dict[str, Product]) -> TimelineEntry:

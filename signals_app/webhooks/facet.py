@@ -2,57 +2,196 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from signals_app.customers.facets import Facet, TimelineEntry
-from signals_app.customers.models import Customer
+from django.db.models import Q, QuerySet
+
+from signals_app.customers.facets import ErasePart, ExportTable, Facet, Step, Subject
+from signals_app.customers.models import Customer, Identifier, IdentityConflict
 from signals_app.shopper_signals.models import ShopperSignal
-from signals_app.webhooks import inbox
-from signals_app.webhooks.models import WebhookDelivery
+from signals_app.webhooks import inbox, mapping, payload
+from signals_app.webhooks.exceptions import InvalidConfiguration, MalformedDelivery
+from signals_app.webhooks.mentions import Mentions
+from signals_app.webhooks.models import InboxItem, ReplayRun, SignatureFailure, WebhookDelivery, WebhookSource
 
-A_TIME = 500
+A_TIME = 100
+BODIES_AT_ONCE = 40
+"""Up to 256 KiB each are read to look into them."""
 
 
-def _ids(customer: Customer) -> list[UUID]:
+def _deliveries(customer: Customer) -> Iterator[dict[str, Any]]:
     # A signal has the id of the delivery that brought it.
-    return list(ShopperSignal.objects.filter(identifier__customer=customer).values_list("pk", flat=True))
-
-
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    return []
-
-
-def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
-    deliveries = WebhookDelivery.objects.filter(pk__in=_ids(customer)).order_by("received_at", "pk")
-    return {
-        "deliveries": [
-            {
+    signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("received_at", "pk")
+    ids = signals.values_list("pk", flat=True).iterator(chunk_size=1_000)
+    while chunk := list(islice(ids, A_TIME)):
+        found = WebhookDelivery.objects.in_bulk(chunk)
+        for delivery in (found[pk] for pk in chunk if pk in found):
+            yield {
                 "id": str(delivery.pk),
                 "received_at": delivery.received_at.isoformat(),
                 "body": bytes(delivery.body).decode("utf-8", "replace"),
             }
-            for delivery in deliveries
-        ]
-    }
 
 
-def erase(customer: Customer) -> int:
+def _of_signals(subject: Subject, place: str, limit: int) -> Step:
     """Delete the raw requests behind the person's signals, before the room below deletes the signals."""
-    rest, count = iter(_ids(customer)), 0
-    while chunk := list(islice(rest, A_TIME)):
-        inbox.forget_bodies(delivery_ids=chunk)
-        count += WebhookDelivery.objects.filter(pk__in=chunk).delete()[1].get("webhooks.WebhookDelivery", 0)
-    return count
+    ids, following = _next_signals(Identifier.objects.filter(customer=subject.customer), place, limit)
+    return Step(_delete(ids), following)
+
+
+def _waiting(subject: Subject, place: str, limit: int) -> Step:
+    """Delete requests that wait, or need fixing, and name the person."""
+    size = min(limit, BODIES_AT_ONCE)
+    ids = _next_ids(InboxItem.objects.filter(source__project=subject.customer.project), place, size)
+    wanted, readers = Mentions(subject.known_ids), _readers(subject)
+    found = [
+        delivery.pk
+        for delivery in WebhookDelivery.objects.filter(pk__in=ids)
+        if _names(wanted, bytes(delivery.body), readers.get(delivery.source_id))
+    ]
+    return Step(_delete(found), str(ids[-1]) if len(ids) == size else None)
+
+
+def _of_lookalikes(subject: Subject, place: str, limit: int) -> Step:
+    """
+    Delete the requests of other shoppers that name the person too, and what their signals say of the person.
+
+    They are found by the conflicts: a request that names two known shoppers has made one.
+    """
+    mine = Q(left__customer=subject.customer) | Q(right__customer=subject.customer)
+    pairs = IdentityConflict.objects.filter(mine).values_list("left_id", "right_id")
+    others = Identifier.objects.filter(pk__in={pk for pair in pairs for pk in pair})
+    others = others.exclude(customer=subject.customer)
+    ids, following = _next_signals(others, place, min(limit, BODIES_AT_ONCE))
+    wanted, readers = Mentions(subject.known_ids), _readers(subject)
+    found = [
+        delivery.pk
+        for delivery in WebhookDelivery.objects.filter(pk__in=ids)
+        if _names(wanted, bytes(delivery.body), readers.get(delivery.source_id))
+    ]
+    for signal in ShopperSignal.objects.filter(pk__in=ids):
+        events = [one for one in signal.relevant_events if not wanted.found_in(str(one))]
+        is_named = signal.pk in found or wanted.found_in(str(signal.extra))
+        if is_named or events != signal.relevant_events:
+            ShopperSignal.objects.filter(pk=signal.pk).update(
+                extra={} if is_named else signal.extra, relevant_events=events, issues=[]
+            )
+    return Step(_delete(found), following)
+
+
+def _refused(subject: Subject, place: str, limit: int) -> Step:
+    """Delete requests that did not verify, put aside for diagnosis, and name the person."""
+    size = min(limit, BODIES_AT_ONCE)
+    rows = SignatureFailure.objects.filter(source__project=subject.customer.project, pk__gt=int(place or 0))
+    failures, wanted = list(rows.order_by("pk")[:size]), Mentions(subject.known_ids)
+    found = [
+        row.pk
+        for row in failures
+        if _names(wanted, bytes(row.body), None) or wanted.found_in(f"{row.requested_url} {row.signed_url}")
+    ]
+    SignatureFailure.objects.filter(pk__in=found).delete()
+    return Step(len(found), str(failures[-1].pk) if len(failures) == size else None)
+
+
+def _searched_for(subject: Subject, place: str, limit: int) -> Step:
+    """Take the person's address out of what replays were narrowed to."""
+    wanted, runs = Mentions(subject.known_ids), ReplayRun.objects.filter(source__project=subject.customer.project)
+    typed = runs.exclude(error_text="").values_list("pk", "error_text").order_by("-started_at")
+    found = [pk for pk, text in typed[:1_000] if wanted.found_in(text)]
+    return Step(ReplayRun.objects.filter(pk__in=found).update(error_text=""))
+
+
+def _next_signals(identifiers: QuerySet[Identifier], place: str, limit: int) -> tuple[list[UUID], str | None]:
+    """
+    Return the next signals of identifiers, and the place after them; None when these were the last.
+
+    One identifier after the other along its index: sorting all of a long history for each slice would take longer than
+    the slice. A place is "<identifier> <time> <signal>".
+    """
+    said = place.split(" ")
+    number = int(said[0] or 0)
+    after = (datetime.fromisoformat(said[1]), UUID(said[2])) if len(said) == 3 else None
+    found: list[UUID] = []
+    while True:
+        signals = ShopperSignal.objects.filter(identifier=number).order_by("-received_at", "-id")
+        if after is not None:
+            at, pk = after
+            signals = signals.filter(received_at__lte=at).filter(Q(received_at__lt=at) | Q(pk__lt=pk))
+        rows = list(signals.values_list("pk", "received_at")[: limit - len(found)])
+        found += [pk for pk, _ in rows]
+        if len(found) == limit:
+            last, at = rows[-1]
+            return found, f"{number} {at.isoformat()} {last}"
+        further = identifiers.filter(pk__gt=number).order_by("pk").values_list("pk", flat=True).first()
+        if further is None:
+            return found, None
+        number, after = further, None
+
+
+def _next_ids(rows: QuerySet[Any], place: str, limit: int) -> list[UUID]:
+    following = rows.filter(pk__gt=UUID(place)) if place else rows
+    return list(following.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def _delete(ids: Collection[UUID]) -> int:
+    if not ids:
+        return 0
+    inbox.forget_bodies(delivery_ids=ids)
+    return WebhookDelivery.objects.filter(pk__in=ids).delete()[1].get("webhooks.WebhookDelivery", 0)
+
+
+Reader = Callable[[bytes], dict[str, str]]
+
+
+def _readers(subject: Subject) -> dict[UUID, Reader]:
+    """Return, for each connection of the store, what says whom a body is about."""
+    return {source.pk: _reader(source) for source in WebhookSource.objects.filter(project=subject.customer.project)}
+
+
+def _reader(source: WebhookSource) -> Reader:
+    try:
+        mapped = mapping.compile_mapping(source.identity_mapping)
+    except InvalidConfiguration:
+        mapped = mapping.compile_mapping({})
+
+    def read(body: bytes) -> dict[str, str]:
+        parsed = payload.parse(body)
+        said = parsed.extra | {"relevant_events": parsed.relevant_events}
+        return mapping.extract(mapped, said, parsed.relevant_events).identifiers
+
+    return read
+
+
+def _names(wanted: Mentions, body: bytes, reader: Reader | None) -> bool:
+    try:
+        if reader is not None and wanted.names(reader(body)):
+            return True
+    except MalformedDelivery:
+        pass  # it needs fixing; what it says can be searched all the same
+    return wanted.found_in(body.decode("utf-8", "replace"))
 
 
 FACET = Facet(
     name="webhooks",
     label="Incoming log",
     models=(WebhookDelivery,),
-    timeline=timeline,
-    export=export,
-    erase=erase,
+    tables=(
+        ExportTable(
+            "deliveries",
+            "What your browser's visits sent us, word for word",
+            _deliveries,
+            {"received_at": "When", "body": "What it said"},
+        ),
+    ),
+    parts=(
+        ErasePart("Raw requests behind their signals", _of_signals),
+        ErasePart("Requests that wait or need fixing", _waiting, is_search=True),
+        ErasePart("Requests of profiles that were seen with theirs", _of_lookalikes, is_search=True),
+        ErasePart("Refused requests put aside for diagnosis", _refused, is_search=True),
+        ErasePart("Searches of replays", _searched_for, outcome="made anonymous", is_search=True),
+    ),
 )

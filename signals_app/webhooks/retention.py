@@ -8,9 +8,17 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
-from signals_app.core.pruning import Prunable
+from signals_app.core.pruning import Prunable, days_in_words
 from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery, WebhookSource
+from signals_app.webhooks.models import (
+    ConnectionAlert,
+    HourlyCount,
+    InboxItem,
+    ReplayRun,
+    SeenBody,
+    WebhookDelivery,
+    WebhookSource,
+)
 
 
 def _deliveries(now: datetime) -> Iterable[QuerySet[WebhookDelivery]]:
@@ -56,8 +64,41 @@ def _hourly_counts(now: datetime) -> Iterable[QuerySet[HourlyCount]]:
     ]
 
 
+def _replays(now: datetime) -> Iterable[QuerySet[ReplayRun]]:
+    oldest = now - timedelta(days=settings.KEEP_COUNTS_DAYS)
+    return [ReplayRun.objects.filter(finished_at__lt=oldest).order_by("pk")]
+
+
+def _alerts(now: datetime) -> Iterable[QuerySet[ConnectionAlert]]:
+    oldest = now - timedelta(days=settings.KEEP_COUNTS_DAYS)
+    return [ConnectionAlert.objects.filter(resolved_at__lt=oldest).order_by("pk")]
+
+
+def _counts_kept_for() -> str:
+    return days_in_words(settings.KEEP_COUNTS_DAYS)
+
+
 PRUNABLES = (
-    Prunable("deliveries", _deliveries, _delete_deliveries),
-    Prunable("remembered bodies", _seen_bodies),
-    Prunable("hourly counts of requests", _hourly_counts),
-)
+    Prunable(
+        "deliveries", _deliveries, _delete_deliveries, model=WebhookDelivery, oldest="received_at",
+        about="Raw requests, word for word; their signals stay",
+        kept_for=lambda: days_in_words(settings.KEEP_DELIVERIES_DAYS), setting="KEEP_DELIVERIES_DAYS",
+    ),
+    Prunable(
+        "remembered bodies", _seen_bodies, model=SeenBody, oldest="accepted_at",
+        about="Fingerprints of requests, to know repeats by",
+        kept_for=lambda: days_in_words(settings.KEEP_SEEN_BODIES_DAYS), setting="KEEP_SEEN_BODIES_DAYS",
+    ),
+    Prunable(
+        "hourly counts of requests", _hourly_counts, model=HourlyCount, oldest="hour",
+        about="Hourly counts of requests", kept_for=_counts_kept_for, setting="KEEP_COUNTS_DAYS",
+    ),
+    Prunable(
+        "replays that ended", _replays, model=ReplayRun, oldest="finished_at",
+        about="Replays that ended", kept_for=_counts_kept_for, setting="KEEP_COUNTS_DAYS",
+    ),
+    Prunable(
+        "alerts that are over", _alerts, model=ConnectionAlert, oldest="resolved_at",
+        about="Alerts about connections that are over", kept_for=_counts_kept_for, setting="KEEP_COUNTS_DAYS",
+    ),
+)  # fmt: skip

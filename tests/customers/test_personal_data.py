@@ -79,12 +79,18 @@ class TestAnErasure:
             project=shop,
             sightings=[
                 Sighting("old", {"email": "ADA@example.com"}),
-                Sighting("partly", {"email": "ada@example.com", "anonymous_id": "new browser"}),
+                Sighting("in a new browser", {"email": "ada@example.com", "anonymous_id": "new browser"}),
+                Sighting("under a new number", {"external_id": "ada-2", "email": "ada@example.com"}),
+                Sighting("in the old browser", {"anonymous_id": "kiosk", "session_id": "new visit"}),
+                Sighting("of somebody else there", {"email": "carl@example.com", "anonymous_id": "kiosk"}),
             ],
             now=NOW,
         )
 
-        assert {name: identifier.value for name, identifier in found.items()} == {"partly": "new browser"}
+        assert {name: str(identifier) for name, identifier in found.items()} == {
+            "of somebody else there": "carl@example.com"
+        }
+        assert set(Identifier.objects.values_list("value", flat=True)) == {"bob", "carl@example.com"}
         with pytest.raises(ErasedIdentifier):
             order(identifiers={"email": "ada@example.com"})
 
@@ -103,6 +109,10 @@ class TestAnErasure:
             services.record_consent(
                 project=shop, identifiers=ADA, granted=True, source="old form", occurred_at=NOW, now=later
             )
-        customer = services.record_consent(project=shop, identifiers=ADA, granted=True, source="form", now=later)
+        customer = services.record_consent(
+            project=shop, identifiers={"email": ADA["email"]}, granted=True, source="form", now=later
+        )
+        found = services.resolve(project=shop, sightings=[Sighting("again", ADA)], now=later)
 
         assert services.has_consent(customer=customer).granted is True
+        assert found["again"].value == "ada"

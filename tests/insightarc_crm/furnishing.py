@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,11 +13,13 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 
+from signals_app.audit.models import AuditEntry
 from signals_app.catalog.models import Coupon, Product, ProductFeed
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
     Customer,
+    ErasureReport,
     Identifier,
     IdentityConflict,
     IdentityEdge,
@@ -59,6 +62,14 @@ def furnish(project: Project, tag: str) -> dict[str, models.Model]:
 
 
 def _access(project: Project, tag: str, rows: dict[str, Any]) -> None:
+    rows["audit.AuditEntry"] = AuditEntry.objects.create(
+        project=project, actor=f"{tag}@example.com", action="CHANGED", model="projects.project",
+        object_id=str(project.pk), object_name=f"{tag} {HOSTILE}", detail=f"{tag} {HOSTILE}",
+    )  # fmt: skip
+    rows["customers.ErasureReport"] = ErasureReport.objects.create(
+        project=project, profile_id=uuid.uuid4(), requested_by=f"{tag} {HOSTILE}", begun_at=timezone.now(),
+        state="DONE", results=[{"room": HOSTILE, "what": HOSTILE, "outcome": "kept", "count": None, "why": HOSTILE}],
+    )  # fmt: skip
     user = get_user_model().objects.create_user(f"{tag}@example.com", f"{tag}@example.com", is_staff=True)
     rows["projects.Membership"] = Membership.objects.create(project=project, user=user, role=Role.ANALYST)
     rows["projects.ApiKey"] = ApiKey.objects.create(

@@ -21,7 +21,7 @@ STANDARD = {"changelist", "add", "change", "delete", "history", "autocomplete"}
 PAGES_OF_THEIR_OWN = {
     # Named here and opened by a test of their own; a new page of the admin has to be added to one or the other.
     "index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "view_on_site",
-    "app_list", "search", "switch_project", "pause_sending",
+    "app_list", "search", "switch_project", "pause_sending", "retention",
     "customers_customer_consent", "customers_customer_download", "customers_customer_erase",
     "customers_customer_merge", "customers_customer_links", "customers_customer_undo_link",
     "customers_identityconflict_keep_apart", "catalog_productfeed_read_now",

@@ -7,10 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
 import pytest
+from axes.models import AccessFailureLog
+from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -20,13 +24,19 @@ from hypothesis import strategies as st
 
 from insightarc_crm import retention, tasks
 from signals_app.core import pruning
+from signals_app.customers import services as customer_services
+from signals_app.customers.models import Customer, ErasureReport, ErasureTombstone
+from signals_app.emails.models import EmailMessage
 from signals_app.facts.constants import FactKind
 from signals_app.facts.models import Fact
+from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import pipeline, services
 from signals_app.webhooks.constants import InboxState
 from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery, WebhookSource
+from tests.insightarc_crm.furnishing import furnish
+from tests.whole_database import tables_that_say
 
 Post = Callable[..., Any]
 
@@ -169,7 +179,7 @@ def test_each_slice_is_a_transaction_of_few_rows(source: WebhookSource) -> None:
 
 @given(size=st.integers(pruning.SMALLEST, pruning.LARGEST), took=st.floats(0, 100))
 def test_the_size_of_a_slice_follows_its_time_within_limits(size: int, took: float) -> None:
-    following = pruning._next_size(size, took)
+    following = pruning.next_size(size, took)
 
     assert pruning.SMALLEST <= following <= pruning.LARGEST
     assert following <= size or took * 1_000 < pruning.MILLISECONDS_A_SLICE
@@ -218,3 +228,91 @@ def _old_bodies(source: WebhookSource, number: int) -> None:
         SeenBody(source=source, body_sha256=index.to_bytes(32, "big"), delivery_id=source.pk, accepted_at=old)
         for index in range(number)
     )
+
+
+class TestShoppersWhoDoNotComeBack:
+    @pytest.fixture
+    def visitors(self, project: Project, post_signal: Post) -> None:
+        """Three who came long ago (one has ordered since), one of late, and a signal that names nobody."""
+        now = timezone.now()
+        for number, (name, days) in enumerate((("old", 200), ("loyal", 200), ("older", 400), ("new", 10), (None, 200))):
+            body = {"num_events": number} | ({"email": f"{name}@example.com"} if name else {})
+            post_signal(body, at=now - timedelta(days=days))
+        pipeline.process_batch(now=now)
+        customer_services.record_order(
+            project=project, identifiers={"email": "loyal@example.com"}, order_id="1", total=Decimal(1), currency="EUR",
+            placed_at=now - timedelta(days=30), now=now,
+        )  # fmt: skip
+
+    def test_stay_unless_somebody_chose_otherwise(self, visitors: None, settings: Any) -> None:
+        assert settings.KEEP_UNSEEN_SHOPPERS_MONTHS == 0
+        assert prune()["deleted"]["shoppers not seen any more"] == 0
+        assert (Customer.objects.count(), ShopperSignal.objects.count()) == (4, 5)
+
+    def test_go_with_all_that_is_known_of_them_and_may_come_back(
+        self, visitors: None, settings: Any, project: Project, post_signal: Post
+    ) -> None:
+        settings.KEEP_UNSEEN_SHOPPERS_MONTHS = 6
+
+        counted = prune("--dry-run")["would_delete"]
+        deleted = prune()["deleted"]
+
+        assert counted["shoppers not seen any more"] == deleted["shoppers not seen any more"] == 2
+        assert deleted["signals that name nobody"] == 1
+        assert set(Customer.objects.values_list("email", flat=True)) == {"loyal@example.com", "new@example.com"}
+        assert tables_that_say(["old@example.com", "older@example.com"]) == []
+        assert not ErasureReport.objects.exists()
+        assert not ErasureTombstone.objects.exists()
+        post_signal({"num_events": 9, "email": "old@example.com"}, at=timezone.now())
+        pipeline.process_batch(now=timezone.now())
+        assert Customer.objects.filter(email="old@example.com").exists()
+
+
+def test_what_mails_said_goes_and_that_they_were_sent_stays(project: Project, settings: Any) -> None:
+    settings.KEEP_MAIL_CONTENT_DAYS = 100
+    message = furnish(project, "aurora")["emails.EmailMessage"]
+    EmailMessage.objects.update(created_at=timezone.now() - timedelta(days=101), finished_at=timezone.now())
+
+    assert prune()["deleted"]["contents of mails"] == 1
+    assert prune()["deleted"]["contents of mails"] == 0
+    assert EmailMessage.objects.filter(pk=message.pk).values_list("state", "html", "text").get() == ("sent", "", "")
+
+
+def test_every_table_that_grows_has_a_time_or_a_reason() -> None:
+    timed = {prunable.model for prunable in retention.PRUNABLES} | {AccessFailureLog}
+    reasoned = {apps.get_model(label) for label in retention.KEPT}
+    hangs_on = {  # goes with what it belongs to, or people make its rows
+        "customers": {"Identifier", "IdentityEdge", "IdentityConflict", "Consent"},
+        "shopper_signals": {"IntentProfile", "Interest"},
+        "webhooks": {"InboxItem", "WebhookSource", "WebhookSecret", "AddressProbe"},
+        "audit": {"PruneRun"},
+        "facts": {"FactReader"},
+        "catalog": {"ProductFeed", "Coupon"},
+        "segments": {"Segment"},
+        "projects": {"Project", "Membership", "ApiKey"},
+        "emails": {"SenderIdentity", "EmailTemplate", "HistoricalEmailTemplate"},
+        "remarketing": {"SendPolicy", "RemarketingRule", "RuleVariant", "HistoricalRemarketingRule"},
+    }
+    known = {f"{room}.{name}" for room, names in hangs_on.items() for name in names}
+    own = [model for model in apps.get_models() if model.__module__.startswith("signals_app.")]
+
+    assert [m._meta.label for m in own if m not in timed | reasoned and m._meta.label not in known] == []
+    assert all(prunable.about and prunable.kept_for() for prunable in retention.PRUNABLES)
+    assert all(prunable.setting in dir(django_settings) for prunable in retention.PRUNABLES if prunable.setting)
+
+
+def test_the_page_says_how_long_things_are_kept_and_what_went_last(
+    aged: Any, settings: Any, sign_in: Callable[..., Any]
+) -> None:
+    settings.KEEP_DELIVERIES_DAYS = 10
+    aged(20)
+    oldest = aged(5)
+    prune()
+
+    text = sign_in(Role.OWNER).get("/admin/retention/").content.decode()
+
+    assert "Raw requests, word for word" in text
+    assert "10 days" in text
+    assert "1 deleted" in text
+    assert f"{timezone.localtime(oldest.received_at):%-d %B %Y}" in text
+    assert "KEEP_UNSEEN_SHOPPERS_MONTHS" in text

@@ -10,6 +10,8 @@ from django.core.validators import validate_slug
 from django.utils import timezone
 
 from insightarc_crm.project_setup import Examples, set_up_project
+from signals_app.audit import services as audit
+from signals_app.audit.constants import AuditAction
 
 
 class Command(BaseCommand):
@@ -36,6 +38,15 @@ class Command(BaseCommand):
             webhook_url=options["webhook_url"],
             secret=options["secret"],
             examples=examples if options["with_examples"] else None,
+            now=timezone.now(),
+        )
+        audit.note_command(
+            project=result.project,
+            action=AuditAction.CHANGED,
+            model="projects.project",
+            object_id=result.project.pk,
+            object_name=result.project.name,
+            detail="set up",
             now=timezone.now(),
         )
         facts = {

@@ -21,6 +21,7 @@ from signals_app.api import idempotency
 from signals_app.api.pagination import DEFAULT_PAGE_SIZE, Keyset, Ordering, as_of, page_answer, page_urls
 from signals_app.api.renderers import NdjsonRenderer
 from signals_app.api.serializers.base import QuerySerializer, StrictSerializer
+from signals_app.audit import services as audit
 from signals_app.projects.models import ApiKey, Project
 
 CHANGE_ORDERINGS = {
@@ -115,6 +116,8 @@ class WriteView(ProjectView):
         (status_code, answer), is_replay = idempotency.once(
             request=request, project=self.project, write=lambda: self.write(body), now=timezone.now()
         )
+        if isinstance(request.auth, ApiKey) and not is_replay:
+            audit.note_key(key=request.auth, detail=self.get_view_name(), now=timezone.now())
         return Response(answer, status=status_code, headers={"Idempotent-Replayed": "true"} if is_replay else {})
 
     def write(self, body: Any) -> idempotency.Answer:

@@ -1,12 +1,19 @@
 """What other rooms may ask of profiles: who is who, joined and parted, consent, orders, timeline, export and erasure."""
 
+from signals_app.customers.services.archive import archive_of
 from signals_app.customers.services.consent import ConsentAnswer, consents_of, has_consent, record_consent
+from signals_app.customers.services.erasure import (
+    begin_erasure,
+    continue_erasures,
+    counts_by_facet,
+    erase_customer,
+)
 from signals_app.customers.services.joined import current_customer_id
 from signals_app.customers.services.links import shared_among
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.merging import keep_apart, merge
 from signals_app.customers.services.orders import last_order_at, record_order
-from signals_app.customers.services.personal_data import erase_customer, export_customer
+from signals_app.customers.services.personal_data import export_customer
 from signals_app.customers.services.previewing import (
     ComparedTrait,
     MergePreview,
@@ -33,8 +40,12 @@ __all__ = [
     "Parting",
     "Sighting",
     "UndoPreview",
+    "archive_of",
+    "begin_erasure",
     "consents_of",
+    "continue_erasures",
     "continue_removals",
+    "counts_by_facet",
     "current_customer_id",
     "describe",
     "erase_customer",

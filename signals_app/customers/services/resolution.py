@@ -159,7 +159,9 @@ def resolve_one(
     sighting = Sighting(reference, usable, evidence)
     resolution = resolve_fully(project=project, sightings=[sighting], now=now)
     if reference not in resolution.identifiers:
-        raise ErasedIdentifier(next(iter(usable)))
+        keys = [Key(kind, value) for kind, value in usable.items()]
+        erased = tombstones.erased_among(project=project, keys=keys)
+        raise ErasedIdentifier(next((key.kind for key in keys if key in erased), keys[0].kind))
     return resolution
 
 
@@ -175,8 +177,21 @@ def _usable(project: Project, sightings: Sequence[Sighting]) -> list[Seen]:
                     continue  # the room that received it normalises first and keeps the problem beside the row
         cleaned.append((sighting, tuple(keys)))
     erased = tombstones.erased_among(project=project, keys={key for _, keys in cleaned for key in keys})
-    usable = [(sighting, tuple(key for key in keys if key not in erased)) for sighting, keys in cleaned]
+    usable = [(sighting, _without_erased(keys, erased)) for sighting, keys in cleaned]
     return [Seen(sighting.reference, keys, sighting.evidence, sighting.seen_at) for sighting, keys in usable if keys]
+
+
+def _without_erased(keys: tuple[Key, ...], erased: Collection[Key]) -> tuple[Key, ...]:
+    """
+    Return what may be resolved of identifiers seen together, strongest first.
+
+    What names an erased person is about that person, whatever browser it came from: nothing of it. An erased browser or
+    visit may since be somebody else's, who is named beside it; what is weaker than it says no more than it did.
+    """
+    gone = [key for key in keys if key in erased]
+    if not gone:
+        return keys
+    return () if any(key.kind in KNOWN_KINDS for key in gone) else keys[: keys.index(gone[0])]
 
 
 def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resolution:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -32,6 +33,7 @@ REASON_TONES = {
 
 @admin.register(SenderIdentity)
 class SenderIdentityAdmin(ProjectSingletonAdmin[SenderIdentity]):
+    names_are_public = True
     fields = ("from_name", "from_email", "reply_to", "postal_address")
     change_form_outer_before_template = "admin/emails/sender_notice.html"
 
@@ -62,6 +64,16 @@ class SuppressionAdmin(ProjectScopedAdmin[Suppression]):
     search_fields = ("email",)
     search_help_text = "Address"
     ordering = ("-created_at",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
+    ) -> tuple[QuerySet[Suppression], bool]:
+        """Find an address also where an erased person has left only its fingerprint."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        project = getattr(request, "project", None)
+        if project is not None and "@" in search_term:
+            found = found | queryset.filter(email__in=services.address_hashes(project=project, email=search_term))
+        return found, may_repeat
 
     def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         return ("email", "source") if obj is None else ("address", "reason_badge", "source", "since")

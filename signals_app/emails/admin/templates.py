@@ -87,6 +87,7 @@ STYLES = forms.Media(css={"all": ["emails/mails.css"]})
 
 @admin.register(EmailTemplate)
 class EmailTemplateAdmin(HistoricalAdmin[EmailTemplate]):
+    names_are_public = True
     form = EmailTemplateForm
     list_display = ("name", "subject", "used_by", "changed")
     search_fields = ("name", "subject")

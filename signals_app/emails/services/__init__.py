@@ -6,6 +6,7 @@ from signals_app.emails.services.recovery import recover_interrupted
 from signals_app.emails.services.sending import SendReport, send_due, send_message
 from signals_app.emails.services.suppression import (
     Subscription,
+    address_hashes,
     anonymise_suppressions,
     is_suppressed,
     subscription_of,
@@ -21,6 +22,7 @@ from signals_app.emails.services.templates import save_template, template_proble
 __all__ = [
     "SendReport",
     "Subscription",
+    "address_hashes",
     "anonymise_suppressions",
     "count_mails",
     "is_suppressed",

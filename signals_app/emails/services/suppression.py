@@ -23,6 +23,7 @@ from signals_app.projects.models import Project
 PREVIEW_TOKEN_OF = "preview"  # noqa: S105 - not a secret: what the token of a preview or test mail says
 UNDO_FOR = timedelta(hours=1)
 _SALT = "signals_app.emails.unsubscribe"
+_HASH_SALT = "signals_app.emails.suppression"
 _UNDO_SALT = "signals_app.emails.undo"
 _SOURCE = "unsubscribe page"
 
@@ -49,27 +50,36 @@ def suppress(*, project: Project, email: str, reason: SuppressionReason, source:
 
 def is_suppressed(*, project: Project, email: str) -> bool:
     """Say whether the address must get no mail, also when only the hash of an erased person is left of it."""
-    address = _normalised(email)
-    forms = (address, address_hash(project=project, email=address))
+    forms = {_normalised(email), *address_hashes(project=project, email=email)}
     return Suppression.objects.filter(project=project, email__in=forms).exists()
 
 
-def address_hash(*, project: Project, email: str) -> str:
-    """Return what stands for an erased person's address in the suppression list."""
+def address_hashes(*, project: Project, email: str) -> list[str]:
+    """
+    Return what may stand for an erased person's address in the suppression list, that of the newest key first.
+
+    The keys are those of encrypted fields, of which the old ones stay when a new one is put in front: another
+    `SECRET_KEY` must not let mails go out again.
+    """
     value = f"{project.pk}:{_normalised(email)}"
-    return "erased:" + salted_hmac("signals_app.emails.suppression", value, algorithm="sha256").hexdigest()
+    keyed = [
+        "erased:" + salted_hmac(_HASH_SALT, value, secret=secret, algorithm="sha256").hexdigest()
+        for secret in settings.FIELD_ENCRYPTION_KEYS
+    ]
+    # Hashes of before were made with the secret of sessions.
+    return [*keyed, "erased:" + salted_hmac(_HASH_SALT, value, algorithm="sha256").hexdigest()]
 
 
 def anonymise_suppressions(*, project: Project, emails: Iterable[str]) -> int:
     """Put hashes in the place of the addresses of somebody who is erased, and return how many there were."""
     count = 0
     for email in emails:
-        address, hashed = _normalised(email), address_hash(project=project, email=email)
-        if Suppression.objects.filter(project=project, email=hashed).exists():
-            deleted, _ = Suppression.objects.filter(project=project, email=address).delete()
-            count += deleted
+        address, hashes = _normalised(email), address_hashes(project=project, email=email)
+        named = Suppression.objects.filter(project=project, email=address)
+        if Suppression.objects.filter(project=project, email__in=hashes).exists():
+            count += named.delete()[0]
         else:
-            count += Suppression.objects.filter(project=project, email=address).update(email=hashed)
+            count += named.update(email=hashes[0], source="")
     return count
 
 

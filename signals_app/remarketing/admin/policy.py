@@ -47,6 +47,7 @@ class SendPolicyForm(PolicyModelForm):
 
 @admin.register(SendPolicy)
 class SendPolicyAdmin(ProjectSingletonAdmin[SendPolicy]):
+    names_are_public = True
     form = SendPolicyForm
     fieldsets = (
         (

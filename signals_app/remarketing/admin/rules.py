@@ -51,6 +51,7 @@ class VariantInline(TabularInline[RuleVariant, RemarketingRule]):
 
 @admin.register(RemarketingRule)
 class RemarketingRuleAdmin(HistoricalAdmin[RemarketingRule]):
+    names_are_public = True
     form = RuleForm
     inlines = (VariantInline,)
     list_display = ("named", "status_badge", "starts", "last_week", "priority")

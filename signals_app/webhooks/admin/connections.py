@@ -34,6 +34,7 @@ MENDED = {
 class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
     """One page a connection: the address, the secret, the probe, what comes in and whom it names."""
 
+    names_are_public = True
     form = SourceForm
     change_form_template = "admin/webhooks/connection.html"
     list_display = ("name", "state", "address", "last_signal")

@@ -25,6 +25,7 @@ TONES = {ReplayState.RUNNING.value: "info", ReplayState.DONE.value: "good"}
 class ReplayRunAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ReplayRun]):
     """Replays of many deliveries; the page of one that runs shows how far it is."""
 
+    names_are_public = True
     project_path = "source__project"
     change_form_template = "admin/webhooks/replay_run.html"
     list_display = ("started", "what", "state_badge", "progress", "started_by")

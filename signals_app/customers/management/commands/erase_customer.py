@@ -6,6 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from signals_app.audit import services as audit
+from signals_app.audit.constants import COMMAND, AuditAction
 from signals_app.customers import services
 from signals_app.customers.management.commands.export_customer import find_customer
 
@@ -21,7 +23,15 @@ class Command(BaseCommand):
         customer = find_customer(options["customer"])
         if not options["yes"] and not self._is_confirmed(str(customer)):
             raise CommandError("Nothing was deleted.")
-        erased = services.erase_customer(customer=customer, now=timezone.now())
+        now = timezone.now()
+        erased = services.erase_customer(customer=customer, by=COMMAND, now=now)
+        audit.note_command(
+            project=customer.project,
+            action=AuditAction.ERASED,
+            model="customers.customer",
+            object_id=customer.pk,
+            now=now,
+        )
         self.stdout.write(json.dumps({"customer": str(customer.pk), "erased": erased}))
 
     def _is_confirmed(self, name: str) -> bool:

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
+from signals_app.audit import services as audit
+from signals_app.audit.constants import AuditAction
 from signals_app.projects.models import Project
 from signals_app.remarketing import services
 
@@ -24,4 +27,11 @@ class Command(BaseCommand):
             rules = services.import_rules(project=project, text=options["file"].read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, services.InvalidRuleFile) as error:
             raise CommandError(str(error)) from error
+        audit.note_command(
+            project=project,
+            action=AuditAction.CHANGED,
+            model="remarketing.remarketingrule",
+            detail=f"{len(rules)} automations imported from a file",
+            now=timezone.now(),
+        )
         self.stdout.write(f"{len(rules)} automations imported.")

@@ -12,9 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from signals_app.audit import services as audit
+from signals_app.audit.constants import AuditAction
 from signals_app.webhooks import services, wakeup
 from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.models import InboxItem, WebhookDelivery
+from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSource
 
 STATES = {
     "needs-fixing": InboxState.QUARANTINED,
@@ -49,7 +51,20 @@ class Command(BaseCommand):
             selected += len(found)
             replayed += services.replay_slice(delivery_ids=[pk for pk, _ in found], now=timezone.now())
             wakeup.wake_workers()
+        self._note(chosen, replayed)
         self.stdout.write(json.dumps({"selected": selected, "to_process": replayed}))
+
+    def _note(self, chosen: QuerySet[WebhookDelivery], replayed: int) -> None:
+        sources = WebhookSource.objects.filter(pk__in=chosen.order_by().values("source"))
+        for source in sources.select_related("project")[:100]:
+            audit.note_command(
+                project=source.project,
+                action=AuditAction.DID,
+                model="webhooks.webhooksource",
+                object_id=source.pk,
+                detail=f"Replay: {replayed} deliveries",
+                now=timezone.now(),
+            )
 
 
 def _chosen(options: dict[str, Any]) -> QuerySet[WebhookDelivery]:
