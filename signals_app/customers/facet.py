@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Model, Q
 
+from signals_app.customers import newest
 from signals_app.customers.constants import IdentifierKind, OrderState
-from signals_app.customers.facets import Facet, TimelineEntry, Tone
+from signals_app.customers.facets import Excerpt, Facet, TimelineEntry, Tone
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
@@ -32,30 +32,27 @@ def rows(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    orders = Order.objects.filter(identifier__customer=customer).order_by("-placed_at")
-    changes = ConsentChange.objects.filter(identifier__customer=customer).order_by("-recorded_at")
-    conflicts = _conflicts(customer).select_related("left", "right").order_by("-created_at")
-    # A session ID comes with every visit and says nothing that the visit's signals do not.
-    lasting = Identifier.objects.filter(customer=customer).exclude(kind=IdentifierKind.SESSION_ID)
-    identifiers = lasting.order_by("-created_at")
-    if before is not None:
-        orders, changes = orders.filter(placed_at__lt=before), changes.filter(recorded_at__lt=before)
-        conflicts, identifiers = conflicts.filter(created_at__lt=before), identifiers.filter(created_at__lt=before)
-    return sorted(
-        [_order_entry(order) for order in orders[:limit]]
-        + [_consent_entry(change) for change in changes[:limit]]
-        + [
-            TimelineEntry(one.created_at, "conflict", "Possible duplicate", f"{one.left} / {one.right}", "warn")
-            for one in conflicts[:limit]
-        ]
-        + [
-            TimelineEntry(one.created_at, "identifier", f"{one.get_kind_display()} known", one.value)
-            for one in identifiers[:limit]
-        ],
-        key=lambda entry: entry.at,
-        reverse=True,
-    )[:limit]
+KINDS = {"order": "Orders", "consent": "Consent", "conflict": "Known IDs", "identifier": "Known IDs"}
+
+
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
+    found: list[TimelineEntry] = []
+    if excerpt.wants("order"):
+        orders = newest.of_customer(Order.objects.all(), excerpt, customer=customer, kind="order", at="placed_at")
+        found += [_order_entry(order) for order in orders]
+    if excerpt.wants("consent"):
+        changes = newest.of_customer(
+            ConsentChange.objects.all(), excerpt, customer=customer, kind="consent", at="recorded_at"
+        )
+        found += [_consent_entry(change) for change in changes]
+    if excerpt.wants("conflict"):
+        conflicts = _conflicts(customer).select_related("left", "right")
+        found += [_conflict_entry(one) for one in newest.ordered(conflicts, excerpt, kind="conflict", at="created_at")]
+    if excerpt.wants("identifier"):
+        # A session ID comes with every visit and says nothing that the visit's signals do not.
+        lasting = Identifier.objects.filter(customer=customer).exclude(kind=IdentifierKind.SESSION_ID)
+        found += [_known_entry(one) for one in newest.ordered(lasting, excerpt, kind="identifier", at="created_at")]
+    return found
 
 
 def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
@@ -87,6 +84,7 @@ FACET = Facet(
     timeline=timeline,
     export=export,
     erase=erase,
+    kinds=KINDS,
 )
 
 
@@ -108,4 +106,15 @@ def _order_entry(order: Order) -> TimelineEntry:
 def _consent_entry(change: ConsentChange) -> TimelineEntry:
     word = "allowed" if change.is_granted else "refused"
     tone: Tone = "good" if change.is_granted else "bad"
-    return TimelineEntry(change.recorded_at, "consent", f"{change.get_topic_display()} {word}", change.source, tone)
+    title = f"{change.get_topic_display()} {word}"
+    return TimelineEntry(change.recorded_at, "consent", title, change.source, tone, reference=str(change.pk))
+
+
+def _conflict_entry(one: IdentityConflict) -> TimelineEntry:
+    pair = f"{one.left} / {one.right}"
+    return TimelineEntry(one.created_at, "conflict", "Possible duplicate", pair, "warn", reference=str(one.pk))
+
+
+def _known_entry(one: Identifier) -> TimelineEntry:
+    title = f"{one.get_kind_display()} known"
+    return TimelineEntry(one.created_at, "identifier", title, one.value, reference=str(one.pk))

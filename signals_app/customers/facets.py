@@ -7,8 +7,8 @@ reaches Customer or Identifier without one. So this room can show, export and er
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -21,7 +21,11 @@ Tone = Literal["info", "good", "warn", "bad"]
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One line of a profile's story; `at` is aware UTC, `reference` the id of the row it tells of."""
+    """
+    One line of a profile's story; `at` is aware UTC, `reference` the id of the row it tells of.
+
+    A row gives at most one entry of a kind, so (`at`, `kind`, `reference`) is its place in the story.
+    """
 
     at: datetime
     kind: str
@@ -33,23 +37,72 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True)
+class Place:
+    """
+    A place in a story, which runs from new to old: by time, then by kind, then by the id of the row, all descending.
+
+    `Place(moment)` is before everything that happened at that moment.
+    """
+
+    at: datetime
+    kind: str = ""
+    reference: str = ""
+
+    @classmethod
+    def of(cls, entry: TimelineEntry) -> Place:
+        return cls(entry.at, entry.kind, entry.reference)
+
+    def __str__(self) -> str:
+        return f"{self.at.isoformat()}_{self.kind}_{self.reference}"
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """
+        Return the place that `str` wrote.
+
+        :raises ValueError: if it did not.
+        """
+        moment, _, rest = text.partition("_")
+        kind, _, reference = rest.partition("_")
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None or "\x00" in rest:
+            raise ValueError("Not a place in a story.")
+        return cls(at, kind, reference)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Which part of a story is asked for: the newest `limit` entries after a place, of these kinds (None: of all)."""
+
+    limit: int
+    after: Place | None = None
+    kinds: frozenset[str] | None = None
+
+    def wants(self, kind: str) -> bool:
+        return self.kinds is None or kind in self.kinds
+
+
+@dataclass(frozen=True)
 class Facet:
     """
     What one room knows about a person.
 
-    `timeline(customer, before, limit)` gives the newest entries before a time, newest first, at most `limit`;
-    `export(customer)` every row, as `{"table": [{...}, ...]}` of JSON values; `erase(customer)` deletes them and
-    says how many; `merge(keep, gone, now)` moves what hangs on customers that are about to be deleted to the one
-    that stays (rows that hang on identifiers move by themselves). `models` are the models it answers for.
+    `timeline(customer, excerpt)` gives the entries asked for, newest first, at most `limit` (`newest.py` reads rows
+    like that), or is None; `kinds` are the kinds of its entries, each with the heading it is filtered under,
+    `{"order": "Orders"}`. `export(customer)` gives every row, as `{"table": [{...}, ...]}` of JSON values;
+    `erase(customer)` deletes them and says how many; `merge(keep, gone, now)` moves what hangs on customers that are
+    about to be deleted to the one that stays (rows that hang on identifiers move by themselves). `models` are the
+    models it answers for.
     """
 
     name: str
     label: str
     models: tuple[type[Model], ...]
-    timeline: Callable[[Customer, datetime | None, int], list[TimelineEntry]]
+    timeline: Callable[[Customer, Excerpt], list[TimelineEntry]] | None
     export: Callable[[Customer], dict[str, list[dict[str, Any]]]]
     erase: Callable[[Customer], int]
     merge: Callable[[Customer, list[Customer], datetime], None] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 _facets: dict[str, Facet] = {}

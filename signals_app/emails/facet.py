@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
+from signals_app.customers import newest
 from signals_app.customers.constants import IdentifierKind
-from signals_app.customers.facets import Facet, TimelineEntry, Tone
+from signals_app.customers.facets import Excerpt, Facet, TimelineEntry, Tone
 from signals_app.customers.models import Customer
 from signals_app.emails.constants import MessageState, reason_words
 from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
@@ -24,15 +24,12 @@ _TITLES: dict[str, tuple[str, Tone]] = {
 }
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    finished = (
-        EmailMessage.objects.filter(identifier__customer=customer, finished_at__isnull=False, state__in=_TITLES)
-        .select_related("template")
-        .order_by("-finished_at")
-    )
-    if before is not None:
-        finished = finished.filter(finished_at__lt=before)
-    return [_entry(message) for message in finished[:limit]]
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
+    finished = EmailMessage.objects.filter(
+        identifier__customer=customer, finished_at__isnull=False, state__in=_TITLES
+    ).select_related("template")
+    shown = newest.ordered(finished.defer("html", "text"), excerpt, kind="email", at="finished_at")
+    return [_entry(message) for message in shown]
 
 
 def _entry(message: EmailMessage) -> TimelineEntry:
@@ -102,4 +99,12 @@ def _captured(customer: Customer, addresses: list[str]) -> QuerySet[MailboxMail]
     )
 
 
-FACET = Facet(name="emails", label="E-mails", models=MODELS, timeline=timeline, export=export, erase=erase)
+FACET = Facet(
+    name="emails",
+    label="E-mails",
+    models=MODELS,
+    timeline=timeline,
+    export=export,
+    erase=erase,
+    kinds={"email": "E-mails"},
+)

@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from signals_app.customers.facets import Facet, TimelineEntry
+from signals_app.customers import newest
+from signals_app.customers.facets import Excerpt, Facet, TimelineEntry
 from signals_app.customers.models import Customer
 from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.decision import GATE_NAMES
@@ -16,15 +17,13 @@ from signals_app.remarketing.models import RuleMatch
 from signals_app.remarketing.services import merging
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
     matches = (
         RuleMatch.objects.filter(identifier__customer=customer)
         .annotate(at=Coalesce("decided_at", "created_at"))
-        .select_related("rule", "message", "order")
+        .select_related("rule")
     )
-    if before is not None:
-        matches = matches.filter(at__lt=before)
-    return [_entry(match, match.at) for match in matches.order_by("-at", "-pk")[:limit]]
+    return [_entry(match, match.at) for match in newest.ordered(matches, excerpt, kind="automation", at="at")]
 
 
 def _entry(match: RuleMatch, at: datetime) -> TimelineEntry:
@@ -91,4 +90,5 @@ FACET = Facet(
     export=export,
     erase=erase,
     merge=merging.merge_matches,
+    kinds={"automation": "Automations"},
 )

@@ -10,8 +10,9 @@ from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.matching import Page, PageKind
 from signals_app.catalog.models import Product
+from signals_app.customers import newest
 from signals_app.customers.facet import rows
-from signals_app.customers.facets import Facet, TimelineEntry, Tone
+from signals_app.customers.facets import Excerpt, Facet, TimelineEntry, Tone
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import interests, services
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
@@ -21,11 +22,9 @@ PAGES_NAMED = 3
 LONGEST_NAME = 60
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("-received_at", "-id")
-    if before is not None:
-        signals = signals.filter(received_at__lt=before)
-    shown = list(signals[:limit])
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
+    signals = ShopperSignal.objects.defer("extra")
+    shown = newest.of_customer(signals, excerpt, customer=customer, kind="signal", at="received_at")
     pages = {signal.pk: interests.pages_of(signal.relevant_events) for signal in shown}
     keys = {key for found in pages.values() for key in interests.product_candidates(found)}
     products = catalog_services.products_by_key(project=customer.project, keys=keys)
@@ -61,6 +60,7 @@ FACET = Facet(
     export=export,
     erase=erase,
     merge=merge,
+    kinds={"signal": "Signals"},
 )
 
 

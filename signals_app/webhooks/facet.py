@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from signals_app.customers.facets import Facet, TimelineEntry
+from signals_app.customers.facets import Facet
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import inbox
@@ -19,10 +18,6 @@ A_TIME = 500
 def _ids(customer: Customer) -> list[UUID]:
     # A signal has the id of the delivery that brought it.
     return list(ShopperSignal.objects.filter(identifier__customer=customer).values_list("pk", flat=True))
-
-
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    return []
 
 
 def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
@@ -52,7 +47,7 @@ FACET = Facet(
     name="webhooks",
     label="Incoming log",
     models=(WebhookDelivery,),
-    timeline=timeline,
+    timeline=None,  # a raw request became a signal, which is told of
     export=export,
     erase=erase,
 )

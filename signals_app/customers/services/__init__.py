@@ -5,7 +5,7 @@ from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.orders import last_order_at, record_order
 from signals_app.customers.services.personal_data import erase_customer, export_customer
 from signals_app.customers.services.resolution import IdentifyResult, Sighting, identify, resolve
-from signals_app.customers.services.timeline import timeline
+from signals_app.customers.services.timeline import timeline, timeline_headings
 
 __all__ = [
     "ConsentAnswer",
@@ -22,4 +22,5 @@ __all__ = [
     "record_order",
     "resolve",
     "timeline",
+    "timeline_headings",
 ]
