@@ -17,6 +17,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "projects.project":               ("vc",    "v",     "v",     "v"),
     "projects.membership":            ("vacd",  "",      "",      ""),
     "projects.apikey":                ("va",    "",      "",      "v"),
+    "projects.savedview":             ("vacd",  "vacd",  "vacd",  "vacd"),
     "customers.customer":             ("vc",    "vc",    "v",     "v"),
     "customers.identifier":           ("v",     "v",     "v",     "v"),
     "customers.identityconflict":     ("vc",    "vc",    "v",     "v"),
@@ -49,6 +50,7 @@ ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
     #                                  owner    marketer analyst  operator
     "projects.pause_sending":         (True,    False,   False,   False),
     "projects.revoke_apikey":         (True,    False,   False,   True),
+    "projects.share_view":            (True,    True,    False,   False),
     "customers.export_customer":      (True,    False,   False,   False),
     "customers.erase_customer":       (True,    False,   False,   False),
     "customers.record_consent":       (True,    True,    False,   False),

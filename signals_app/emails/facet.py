@@ -8,12 +8,11 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from signals_app.customers import newest
-from signals_app.customers.constants import IdentifierKind
 from signals_app.customers.facets import Excerpt, Facet, TimelineEntry, Tone
 from signals_app.customers.models import Customer
 from signals_app.emails.constants import MessageState, reason_words
 from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
-from signals_app.emails.services import anonymise_suppressions
+from signals_app.emails.services import addresses_of, anonymise_suppressions
 
 MODELS: tuple[type[Model], ...] = (EmailMessage, MailboxMail)
 _TITLES: dict[str, tuple[str, Tone]] = {
@@ -47,7 +46,7 @@ def _entry(message: EmailMessage) -> TimelineEntry:
 
 def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
     messages = EmailMessage.objects.filter(identifier__customer=customer).order_by("created_at")
-    suppressions = Suppression.objects.filter(project=customer.project, email__in=_addresses(customer))
+    suppressions = Suppression.objects.filter(project=customer.project, email__in=addresses_of(customer))
     return {
         "emails": [
             {
@@ -77,7 +76,7 @@ def erase(customer: Customer) -> int:
 
     That an address must get no mail outlives the person: of it a keyed hash stays.
     """
-    addresses = _addresses(customer)
+    addresses = addresses_of(customer)
     anonymise_suppressions(project=customer.project, emails=addresses)
     captured = _captured(customer, addresses)
     count = captured.count()
@@ -86,11 +85,6 @@ def erase(customer: Customer) -> int:
     count += messages.count()
     messages.delete()
     return count
-
-
-def _addresses(customer: Customer) -> list[str]:
-    known = customer.identifiers.filter(kind=IdentifierKind.EMAIL).values_list("value", flat=True)
-    return sorted({*known, customer.email} - {""})
 
 
 def _captured(customer: Customer, addresses: list[str]) -> QuerySet[MailboxMail]:

@@ -6,10 +6,13 @@ from signals_app.emails.services.recovery import recover_interrupted
 from signals_app.emails.services.sending import SendReport, send_due, send_message
 from signals_app.emails.services.suppression import (
     Subscription,
+    addresses_of,
     anonymise_suppressions,
     is_suppressed,
+    lift_suppression,
     subscription_of,
     suppress,
+    suppressions_of,
     undo_token,
     undo_unsubscribe,
     unsubscribe,
@@ -21,9 +24,11 @@ from signals_app.emails.services.templates import save_template, template_proble
 __all__ = [
     "SendReport",
     "Subscription",
+    "addresses_of",
     "anonymise_suppressions",
     "count_mails",
     "is_suppressed",
+    "lift_suppression",
     "mail_preview_html",
     "preview",
     "queue_message",
@@ -34,6 +39,7 @@ __all__ = [
     "send_test",
     "subscription_of",
     "suppress",
+    "suppressions_of",
     "template_problems",
     "undo_token",
     "undo_unsubscribe",

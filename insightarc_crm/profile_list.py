@@ -1,0 +1,147 @@
+"""The list of profiles: who is found by a search or a filter, in time that does not grow with the number of profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest
+from django.utils import timezone
+
+from insightarc_crm.interests import top_interest_labels
+from signals_app.core.admin import DropdownFilter
+from signals_app.core.changelist import QuickChangeList
+from signals_app.core.pagination import BoundedPaginator
+from signals_app.customers import services as customer_services
+from signals_app.customers.constants import Channel, IdentifierKind, OrderState, Topic
+from signals_app.customers.models import Consent, Customer, Identifier, Order
+from signals_app.projects.models import Project
+from signals_app.segments import services as segment_services
+from signals_app.segments.conditions import InvalidCondition
+from signals_app.segments.models import Segment
+
+MATCHES_OF_A_SEARCH = 200
+"""A search for a beginning that more profiles share shows these many; who looks for one of them writes more."""
+
+
+class LastWord(Func):
+    """The last word of a name, in lower case; the index `customer_by_last_word` is over the same expression."""
+
+    template = "lower(substring(%(expressions)s from '[^ ]*$'))"
+    arity = 1
+
+
+def found(*, project: Project | None, term: str) -> set[UUID]:
+    """
+    Return the profiles that a search finds: those with this known ID, or else by the beginning of e-mail or name.
+
+    Each kind of match is a look into one index; at most `MATCHES_OF_A_SEARCH` of each.
+    """
+    kinds = IdentifierKind.values  # named, or the index over (store, kind, value) could not be used
+    known = Identifier.objects.filter(project=project, kind__in=kinds, value__in={term, term.lower()})
+    by_id = set(known.values_list("customer_id", flat=True)[:MATCHES_OF_A_SEARCH])
+    if by_id:
+        return by_id
+    own, lower = Customer.objects.filter(project=project).order_by(), term.lower()
+    matching = [own.filter(email__startswith=lower)]
+    named = own.exclude(name="")
+    if connection.vendor == "postgresql":
+        matching.append(named.annotate(beginning=Lower("name")).filter(beginning__startswith=lower))
+        matching.append(named.annotate(beginning=LastWord(F("name"))).filter(beginning__startswith=lower))
+    else:
+        matching.append(named.filter(Q(name__istartswith=term) | Q(name__icontains=f" {term}")))
+    pks: set[UUID] = set()
+    for rows in matching:
+        pks |= set(rows.values_list("pk", flat=True)[:MATCHES_OF_A_SEARCH])
+    return pks
+
+
+class ConsentFilter(DropdownFilter):  # type: ignore[misc]
+    """Profiles who may be mailed, as the newest answers of their known IDs say."""
+
+    title = "marketing consent"
+    parameter_name = "consent"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("granted", "Granted"), ("denied", "Denied"), ("none", "Never asked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
+        asked = Consent.objects.filter(
+            identifier__customer=OuterRef("pk"), channel=Channel.EMAIL, topic=Topic.MARKETING
+        )
+        if self.value() == "granted":  # where known IDs disagree, the no counts
+            return queryset.filter(Exists(asked.filter(is_granted=True)), ~Exists(asked.filter(is_granted=False)))
+        if self.value() == "denied":
+            return queryset.filter(Exists(asked.filter(is_granted=False)))
+        if self.value() == "none":
+            return queryset.filter(~Exists(asked))
+        return queryset
+
+
+class OrderedFilter(DropdownFilter):  # type: ignore[misc]
+    """Profiles with an order that was not cancelled, or without one."""
+
+    title = "orders"
+    parameter_name = "ordered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Has ordered"), ("no", "Never ordered")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
+        orders = Order.objects.filter(identifier__customer=OuterRef("pk")).exclude(state=OrderState.CANCELLED)
+        if self.value() == "yes":
+            return queryset.filter(Exists(orders))
+        return queryset.filter(~Exists(orders)) if self.value() == "no" else queryset
+
+
+class SegmentFilter(DropdownFilter):  # type: ignore[misc]
+    """Profiles that are in a segment of the store now."""
+
+    title = "segment"
+    parameter_name = "segment"
+    most_segments = 200
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        segments = Segment.objects.filter(project=getattr(request, "project", None))
+        return [(str(segment.pk), segment.name) for segment in segments[: self.most_segments]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
+        if not self.value():
+            return queryset
+        try:
+            pk = UUID(str(self.value()))
+        except ValueError:
+            return queryset.none()
+        segment = Segment.objects.filter(project=getattr(request, "project", None), pk=pk).first()
+        if segment is None:
+            return queryset.none()
+        try:
+            members = segment_services.segment_customers(segment=segment, now=timezone.now())
+        except InvalidCondition:  # its page says what is wrong
+            return queryset.none()
+        return queryset & members
+
+
+class ProfilePaginator(BoundedPaginator):
+    """Count only as far as a page shows it: filters look into several tables for each profile they count."""
+
+    limit = 1_000
+
+
+class ProfileChangeList(QuickChangeList):
+    """The page's rows with their top interest and consent, in two queries for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        customers = list(self.result_list)
+        ids = [customer.pk for customer in customers]
+        project = getattr(request, "project", None)
+        labels = top_interest_labels(project=project, customer_ids=ids) if project else {}
+        consents = customer_services.consents_of(ids)
+        for customer in customers:
+            customer.top_interest = labels.get(customer.pk, "")
+            customer.marketing = consents.get(customer.pk, {}).get("email.marketing")
+        self.result_list = customers
