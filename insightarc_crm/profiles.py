@@ -81,13 +81,13 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
             return queryset, False
         return queryset.filter(pk__in=profile_list.found(project=getattr(request, "project", None), term=term)), False
 
-    @display(description="Profile", ordering="name")
+    @display(description="Profile")
     def name_and_email(self, obj: Customer) -> str:
         name = str(obj)
         second = next((each for each in (obj.email, obj.external_id) if each and each != name), "")
         return format_html('<span class="crm-name">{}</span><span class="crm-quiet crm-block">{}</span>', name, second)
 
-    @display(description="Stage", ordering="intent_profile__stage")
+    @display(description="Stage")
     def stage(self, obj: Customer) -> str:
         profile = getattr(obj, "intent_profile", None)
         return badge(profile.get_stage_display(), STAGE_TONES.get(profile.stage, "neutral")) if profile else "–"
