@@ -6,15 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
+from django.db.models import Case, F, Func, Min, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils import timezone
 
 from insightarc_crm.interests import top_interest_labels
 from signals_app.core.admin import DropdownFilter
-from signals_app.core.changelist import QuickChangeList
-from signals_app.core.pagination import BoundedPaginator
+from signals_app.core.changelist import UncountedChangeList
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import Channel, IdentifierKind, OrderState, Topic
 from signals_app.customers.models import Consent, Customer, Identifier, Order
@@ -60,6 +59,12 @@ def found(*, project: Project | None, term: str) -> set[UUID]:
     return pks
 
 
+# Note [Looking along the list]
+# A page shows fifty profiles of a million. Asked with EXISTS, the database may rather read everything that all people
+# ever said or bought, to join it with their profiles and sort the whole. A subquery that yields a value cannot be
+# turned into a join: it is asked for one profile after the other, in the order of the list, until the page is full.
+
+
 class ConsentFilter(DropdownFilter):  # type: ignore[misc]
     """Profiles who may be mailed, as the newest answers of their known IDs say."""
 
@@ -70,15 +75,16 @@ class ConsentFilter(DropdownFilter):  # type: ignore[misc]
         return [("granted", "Granted"), ("denied", "Denied"), ("none", "Never asked")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
-        asked = Consent.objects.filter(
-            identifier__customer=OuterRef("pk"), channel=Channel.EMAIL, topic=Topic.MARKETING
-        )
-        if self.value() == "granted":  # where known IDs disagree, the no counts
-            return queryset.filter(Exists(asked.filter(is_granted=True)), ~Exists(asked.filter(is_granted=False)))
-        if self.value() == "denied":
-            return queryset.filter(Exists(asked.filter(is_granted=False)))
-        if self.value() == "none":
-            return queryset.filter(~Exists(asked))
+        said = Consent.objects.filter(channel=Channel.EMAIL, topic=Topic.MARKETING)
+        if self.value() == "denied":  # few: they are found first, and their profiles from there
+            return queryset.filter(pk__in=said.filter(is_granted=False).values("identifier__customer"))
+        if self.value() in ("granted", "none"):
+            # Where known IDs disagree, the no counts. Note [Looking along the list].
+            answer = Min(Case(When(is_granted=True, then=1), default=0))
+            own = said.filter(identifier__customer=OuterRef("pk")).order_by().values("channel")
+            answered = Subquery(own.annotate(answer=answer).values("answer"))
+            queryset = queryset.alias(answer=answered)
+            return queryset.filter(answer=1 if self.value() == "granted" else None)
         return queryset
 
 
@@ -92,10 +98,12 @@ class OrderedFilter(DropdownFilter):  # type: ignore[misc]
         return [("yes", "Has ordered"), ("no", "Never ordered")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
+        if self.value() not in ("yes", "no"):
+            return queryset
         orders = Order.objects.filter(identifier__customer=OuterRef("pk")).exclude(state=OrderState.CANCELLED)
-        if self.value() == "yes":
-            return queryset.filter(Exists(orders))
-        return queryset.filter(~Exists(orders)) if self.value() == "no" else queryset
+        # Note [Looking along the list]
+        queryset = queryset.alias(ordered=Subquery(orders.values(found=Value(1))[:1]))
+        return queryset.filter(ordered=1 if self.value() == "yes" else None)
 
 
 class SegmentFilter(DropdownFilter):  # type: ignore[misc]
@@ -133,16 +141,12 @@ NEVER_SEEN_LAST = {
 """Both directions of the index `customer_by_last_seen`."""
 
 
-class ProfilePaginator(BoundedPaginator):
-    """Count only as far as a page shows it: filters look into several tables for each profile they count."""
-
-    limit = 1_000
-
-
+MANY = 10_000
+"""With so many profiles of intent, those without a signal stand beyond the last page of a list by score."""
 BY_SCORE = ("intent_profile__stage", "intent_profile__intent_score")
 
 
-class ProfileChangeList(QuickChangeList):
+class ProfileChangeList(UncountedChangeList):
     """
     The page's rows with their top interest and consent, in two queries for all of them.
 
@@ -152,7 +156,7 @@ class ProfileChangeList(QuickChangeList):
     """
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Customer]) -> list[Any]:
-        ordering = super().get_ordering(request, queryset)
+        ordering: list[Any] = super().get_ordering(request, queryset)
         names = list(self.params)
         by_score = any(name.startswith(BY_SCORE) for name in names)
         by_time = any(name.startswith("last_seen_at") for name in names)
@@ -167,15 +171,13 @@ class ProfileChangeList(QuickChangeList):
         ):
             # The store's own profiles of intent are those of its customers: said again, its index can be used.
             project = getattr(request, "project", None)
-            if IntentProfile.objects.filter(project=project)[: ProfilePaginator.limit + 1].count() > (
-                ProfilePaginator.limit
-            ):
+            if IntentProfile.objects.filter(project=project)[MANY : MANY + 1].exists():
                 queryset = queryset.filter(intent_profile__project=project)
         return queryset
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        customers = list(self.result_list)
+        customers = self.result_list
         ids = [customer.pk for customer in customers]
         project = getattr(request, "project", None)
         labels = top_interest_labels(project=project, customer_ids=ids) if project else {}
@@ -183,4 +185,3 @@ class ProfileChangeList(QuickChangeList):
         for customer in customers:
             customer.top_interest = labels.get(customer.pk, "")
             customer.marketing = consents.get(customer.pk, {}).get("email.marketing")
-        self.result_list = customers

@@ -15,8 +15,8 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from insightarc_crm import profile_list, profile_page
-from insightarc_crm.profile_list import ConsentFilter, OrderedFilter, ProfileChangeList, ProfilePaginator, SegmentFilter
+from insightarc_crm import profile_list, profile_page, profile_story
+from insightarc_crm.profile_list import ConsentFilter, OrderedFilter, ProfileChangeList, SegmentFilter
 from insightarc_crm.stages import STAGE_TONES
 from signals_app.core.admin import (
     ChoicesFilter,
@@ -62,7 +62,6 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
         SegmentFilter,
         ("last_seen_at", DateTimeRangeFilter),
     )
-    paginator = ProfilePaginator
     list_select_related = ("intent_profile",)
     search_fields = ("email", "external_id", "name")
     search_help_text = "Any known ID in full, or the beginning of an e-mail address or name"
@@ -131,9 +130,14 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         customer = self._own(request, object_id)
+        now = timezone.now()
+        if request.GET.get("part") == "timeline":
+            # Scripts that add the older entries below want these and nothing else of the page.
+            story = profile_story.build(customer=customer, asked=request.GET, now=now)
+            return TemplateResponse(request, "admin/customers/profile_timeline.html", story)
         context = {
             **self.admin_site.each_context(request),
-            **profile_page.build(customer=customer, asked=request.GET, now=timezone.now()),
+            **profile_page.build(customer=customer, asked=request.GET, now=now),
             "title": str(customer),
             "opts": self.opts,
             "object": customer,
@@ -144,10 +148,7 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
             "buttons": self._buttons(request, customer),
             **(extra_context or {}),
         }
-        # Scripts that add the older entries below want these and nothing else of the page.
-        is_part = request.GET.get("part") == "timeline"
-        template = "admin/customers/profile_timeline.html" if is_part else "admin/customers/profile.html"
-        return TemplateResponse(request, template, context)
+        return TemplateResponse(request, "admin/customers/profile.html", context)
 
     def _own(self, request: HttpRequest, object_id: Any) -> Customer:
         customer = self.get_object(request, str(object_id))

@@ -38,13 +38,11 @@ KINDS = {"order": "Orders", "consent": "Consent", "conflict": "Known IDs", "iden
 def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
     found: list[TimelineEntry] = []
     if excerpt.wants("order"):
-        orders = newest.of_customer(Order.objects.all(), excerpt, customer=customer, kind="order", at="placed_at")
-        found += [_order_entry(order) for order in orders]
+        orders = Order.objects.filter(identifier__customer=customer)
+        found += [_order_entry(order) for order in newest.ordered(orders, excerpt, kind="order", at="placed_at")]
     if excerpt.wants("consent"):
-        changes = newest.of_customer(
-            ConsentChange.objects.all(), excerpt, customer=customer, kind="consent", at="recorded_at"
-        )
-        found += [_consent_entry(change) for change in changes]
+        changes = ConsentChange.objects.filter(identifier__customer=customer)
+        found += [_consent_entry(one) for one in newest.ordered(changes, excerpt, kind="consent", at="recorded_at")]
     if excerpt.wants("conflict"):
         conflicts = _conflicts(customer).select_related("left", "right")
         found += [_conflict_entry(one) for one in newest.ordered(conflicts, excerpt, kind="conflict", at="created_at")]

@@ -41,9 +41,7 @@ class Customer(PublicIdModel, TimestampedModel):
         indexes = (
             models.Index(fields=("project", "-last_seen_at", "-id"), name="customer_by_last_seen"),
             # Also for the beginning of an address (the operator class is PostgreSQL's alone).
-            models.Index(
-                fields=("project", "email"), name="customer_by_email", opclasses=("", "varchar_pattern_ops")
-            ),
+            models.Index(fields=("project", "email"), name="customer_by_email", opclasses=("", "varchar_pattern_ops")),
             models.Index(fields=("project", "external_id"), name="customer_by_external_id"),
             models.Index(fields=("project", "updated_at", "id"), name="customer_by_updated"),
         )
@@ -147,9 +145,7 @@ class Consent(models.Model):
         )
         indexes = (
             # Few refuse: who did is found without reading what everybody else said.
-            models.Index(
-                fields=("channel", "topic"), name="consent_denied", condition=models.Q(is_granted=False)
-            ),
+            models.Index(fields=("channel", "topic"), name="consent_denied", condition=models.Q(is_granted=False)),
         )
 
     def __str__(self) -> str:

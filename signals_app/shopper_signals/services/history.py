@@ -18,8 +18,8 @@ from signals_app.shopper_signals.services import baselines, pages, profiles
 SIGNALS_SHOWN = 200
 SIGNALS_FOLDED = 2 * SIGNALS_SHOWN
 """More than are shown, so that the peaks which the first shown ones stand on are known."""
-FADES_SHOWN = 8
-"""A pause of an eighth of the half-life or more shows how far the score fell in it."""
+FADES_SHOWN = 4
+"""A pause of a quarter of the half-life or more shows how far the score fell in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,6 @@ def intent_history(*, customer: Customer) -> list[IntentPoint]:
     facts = [pages.facts_of(one, read[one.pk]) for one in reversed(signals)]
     usual = baselines.usual_of(baselines.recent_baseline(project=customer.project, now=profile.scored_at))
     points = list(_points(profile, facts, usual))
-    shown = sum(point.is_signal for point in points) - SIGNALS_SHOWN
-    while shown > 0:
-        shown -= points.pop(0).is_signal
     if points and profile.scored_at > points[-1].at:
         points.append(IntentPoint(profile.scored_at, profile.intent_score, None, is_signal=False))
     return points
@@ -64,9 +61,11 @@ def intent_history(*, customer: Customer) -> list[IntentPoint]:
 def _points(profile: IntentProfile, facts: list[SignalFacts], usual: Usual) -> Iterator[IntentPoint]:
     pause = timedelta(hours=profile.half_life_hours) / FADES_SHOWN
     following = [*(one.received_at for one in facts[1:]), None]
-    for until, (signal, state) in zip(
-        following, unfolding.states_after(profiles.state_of(profile), facts), strict=True
-    ):
+    hidden = len(facts) - SIGNALS_SHOWN
+    states = unfolding.states_after(profiles.state_of(profile), facts)
+    for place, (until, (signal, state)) in enumerate(zip(following, states, strict=True)):
+        if place < hidden:
+            continue
         score = scoring.score_at(state, usual=usual, now=signal.received_at)
         yield IntentPoint(signal.received_at, score, signal.drop_proba, is_signal=True)
         if until is not None and until - signal.received_at >= pause:
