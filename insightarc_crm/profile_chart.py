@@ -44,10 +44,11 @@ def build(customer: Customer) -> Chart | None:
     data = {
         "zone": timezone.get_current_timezone_name(),
         "score": [[_milliseconds(point.at), round(point.score, 1)] for point in points],
+        # Nobody knows how likely it was between two visits: there the line is broken.
         "leaving": [
-            [_milliseconds(point.at), round(100 * point.drop_proba, 1)]
+            [_milliseconds(point.at), None if point.drop_proba is None else round(100 * point.drop_proba, 1)]
             for point in points
-            if point.drop_proba is not None
+            if point.drop_proba is not None or not point.is_signal
         ],
         "marks": _marks(customer, points),
     }

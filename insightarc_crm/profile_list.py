@@ -157,12 +157,19 @@ class ProfileChangeList(UncountedChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Customer]) -> list[Any]:
         ordering: list[Any] = super().get_ordering(request, queryset)
-        names = list(self.params)
-        by_score = any(name.startswith(BY_SCORE) for name in names)
-        by_time = any(name.startswith("last_seen_at") for name in names)
-        if by_score and not by_time and not self.params.get("o"):
+        if self._is_by_score():
             ordering = ["-intent_profile__intent_score", "-pk"]
         return [NEVER_SEEN_LAST.get(each, each) if isinstance(each, str) else each for each in ordering]
+
+    def get_ordering_field_columns(self) -> dict[int, str]:
+        """Say which column's heading shows an arrow."""
+        if self._is_by_score():
+            return {list(self.list_display).index("score"): "desc"}
+        return dict(super().get_ordering_field_columns())
+
+    def _is_by_score(self) -> bool:
+        is_by_time = any(name.startswith("last_seen_at") for name in self.params)
+        return any(name.startswith(BY_SCORE) for name in self.params) and not (is_by_time or self.params.get("o"))
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Customer]:
         queryset: QuerySet[Customer] = super().get_queryset(request, exclude_parameters)

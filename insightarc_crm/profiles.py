@@ -64,7 +64,7 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
     )
     list_select_related = ("intent_profile",)
     search_fields = ("email", "external_id", "name")
-    search_help_text = "Any known ID in full, or the beginning of an e-mail address or name"
+    search_help_text = "Known ID in full, or the start of e-mail or name"
     ordering = ("-last_seen_at", "-id")
     actions_detail = ("suppress", "lift_suppression", "erase")
 

@@ -12,6 +12,7 @@ function drawIntent(canvas) {
   const points = (rows) => rows.map(([x, y]) => ({ x, y }));
   const marks = (kind) => given.marks.filter((mark) => mark.kind === kind);
   const few = given.score.length < 40;
+  const moments = [...given.score.map(([x]) => x), ...given.marks.map((mark) => mark.x)];
   const chart = new Chart(canvas, {
     type: "line",
     data: {
@@ -24,10 +25,11 @@ function drawIntent(canvas) {
     },
     options: {
       animation: false,
+      clip: false,
       maintainAspectRatio: false,
       interaction: { mode: "nearest", axis: "x", intersect: false },
       scales: {
-        x: { type: "linear", min: given.score[0][0], max: given.score[given.score.length - 1][0], grid: { display: false }, ticks: { maxTicksLimit: 7, maxRotation: 0, callback: (value) => day.format(value) } },
+        x: { type: "linear", min: Math.min(...moments), max: Math.max(...moments), grid: { display: false }, ticks: { maxTicksLimit: 7, maxRotation: 0, callback: (value) => day.format(value) } },
         y: { min: 0, max: 100, ticks: { stepSize: 25 } },
       },
       plugins: {
@@ -47,6 +49,7 @@ function drawIntent(canvas) {
       set.borderColor = colour;
       set.backgroundColor = set.fill ? `color-mix(in oklab, ${colour} 14%, transparent)` : colour;
       set.pointBackgroundColor = colour;
+      set.pointBorderColor = colour;
     }
     for (const axis of Object.values(chart.options.scales)) {
       axis.ticks.color = themeColour("--crm-quiet");
