@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
@@ -161,11 +161,11 @@ class ProfileChangeList(UncountedChangeList):
             ordering = ["-intent_profile__intent_score", "-pk"]
         return [NEVER_SEEN_LAST.get(each, each) if isinstance(each, str) else each for each in ordering]
 
-    def get_ordering_field_columns(self) -> dict[int, str]:
+    def get_ordering_field_columns(self) -> dict[int, Literal["desc", "asc"]]:
         """Say which column's heading shows an arrow."""
         if self._is_by_score():
             return {list(self.list_display).index("score"): "desc"}
-        return dict(super().get_ordering_field_columns())
+        return super().get_ordering_field_columns()
 
     def _is_by_score(self) -> bool:
         is_by_time = any(name.startswith("last_seen_at") for name in self.params)

@@ -12,6 +12,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import DateTimeField, ModelForm
@@ -171,7 +172,7 @@ class ModelAdmin(ThemedModelAdmin[M]):
     warn_unsaved_form = True
     compressed_fields = True
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuickChangeList
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:

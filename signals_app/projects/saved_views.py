@@ -104,7 +104,7 @@ class SavedViewsAdmin:
 
     def _may_see(self, request: HttpRequest) -> bool:
         has_store = getattr(request, "project", None) is not None
-        return has_store and self.has_view_permission(request)  # type: ignore[attr-defined, no-any-return]
+        return has_store and self.has_view_permission(request)  # type: ignore[attr-defined]
 
     def _may_delete(self, request: HttpRequest, view: SavedView) -> bool:
         return view.owner_id == request.user.pk or request.user.has_perm("projects.share_view")

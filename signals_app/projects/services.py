@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.db import models, transaction
 
 from signals_app.projects.constants import Role
@@ -178,9 +178,7 @@ MOST_VIEWS = 50
 
 
 @transaction.atomic
-def save_view(
-    *, project: Project, owner: AbstractBaseUser, list_name: str, name: str, query: str, is_shared: bool
-) -> SavedView:
+def save_view(*, project: Project, owner: User, list_name: str, name: str, query: str, is_shared: bool) -> SavedView:
     """
     Keep a list's search, filters and order under a name; the same person's view of that name is replaced.
 
@@ -197,7 +195,7 @@ def save_view(
     return view
 
 
-def views_for(*, project: Project, user: AbstractBaseUser, list_name: str) -> models.QuerySet[SavedView]:
+def views_for(*, project: Project, user: User, list_name: str) -> models.QuerySet[SavedView]:
     """Return the views of a list that a person sees: their own, and those shared with the store."""
     seen = models.Q(is_shared=True) | models.Q(owner=user)
     return SavedView.objects.filter(seen, project=project, list_name=list_name)

@@ -23,7 +23,10 @@ def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
         .annotate(at=Coalesce("decided_at", "created_at"))
         .select_related("rule")
     )
-    return [_entry(match, match.at) for match in newest.ordered(matches, excerpt, kind="automation", at="at")]
+    return [
+        _entry(match, match.decided_at or match.created_at)
+        for match in newest.ordered(matches, excerpt, kind="automation", at="at")
+    ]
 
 
 def _entry(match: RuleMatch, at: datetime) -> TimelineEntry:
