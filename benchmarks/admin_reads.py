@@ -101,7 +101,7 @@ def _reads(
         "Search: customer ID": search(lambda place: f"crowd-{people[place]}"),
         "Search: e-mail": search(lambda place: emails[place % len(emails)][0]),
         "Search: beginning of e-mail": search(lambda place: emails[place % len(emails)][0].partition("@")[0][:-1]),
-        "Search: beginning of name": search(lambda place: emails[place % len(emails)][1][:7]),
+        "Search: beginning of name": search(lambda place: emails[place % len(emails)][1][:-1]),
         "Search: last name": search(lambda place: emails[place % len(emails)][1].partition(" ")[2]),
         "Profile page": lambda place: _get(browser, pages[place]),
         "Profile page, 5,000 signals": lambda place: _get(browser, heavy),

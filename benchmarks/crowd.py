@@ -102,7 +102,7 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
     has_email = "crowd_chance(n, 3) < 0.4"
     name = (
         f"(string_to_array('{_FIRST_NAMES}', ','))[1 + (n %% 16)] || ' ' || "
-        f"(string_to_array('{_LAST_NAMES}', ','))[1 + (n / 16 %% 16)] || (n / 4096)"
+        f"(string_to_array('{_LAST_NAMES}', ','))[1 + (n / 16 %% 16)] || substr(md5(n::text), 1, 4)"
     )
     _insert(
         Customer,
