@@ -15,7 +15,7 @@ from celery import current_app
 from django.db import connection, transaction
 from django.utils import timezone
 
-from benchmarks import cloning, key_reads, traffic
+from benchmarks import admin_reads, cloning, crowd, key_reads, traffic
 from insightarc_crm.garbage import collect_only_what_is_new
 from insightarc_crm.project_setup import set_up_project
 from signals_app.core import bulk
@@ -118,6 +118,16 @@ def read(*, api_key: str, times: int, shoppers: int) -> dict[str, Any]:
     return key_reads.measure(api_key=api_key, times=times, shoppers=shoppers)
 
 
+def fill_crowd(*, upto: int, signals_each: int) -> dict[str, Any]:
+    """Fill the store up to so many profiles, whatever there is of them."""
+    return crowd.fill(upto=upto, signals_each=signals_each)
+
+
+def read_admin(*, api_key: str, times: int, profiles: int) -> dict[str, Any]:
+    """Return the milliseconds of what a marketer and a program wait for, `times` each."""
+    return admin_reads.measure(api_key=api_key, times=times, profiles=profiles)
+
+
 ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
-    one.__name__: one for one in (set_up, fill, drain, wake, clone, read)
+    one.__name__: one for one in (set_up, fill, drain, wake, clone, read, fill_crowd, read_admin)
 }

@@ -29,6 +29,11 @@ class Plan:
     growth_signals: int
     reads: int
 
+    profiles: tuple[int, ...]
+    """Profiles that the admin is read with; each more than the one before."""
+    signals_a_profile: int
+    reading_rounds: int
+
     broker_rounds: int
     broker_seconds: float
 
@@ -53,6 +58,9 @@ FULL = Plan(
     growth_rounds=5,
     growth_signals=2_000,
     reads=25,
+    profiles=(10_000, 100_000, 1_000_000),
+    signals_a_profile=10,
+    reading_rounds=3,
     broker_rounds=4,
     broker_seconds=5,
     memory_signals=500_000,
@@ -74,6 +82,9 @@ SHORT = Plan(
     growth_rounds=2,
     growth_signals=400,
     reads=6,
+    profiles=(1_000, 5_000),
+    signals_a_profile=5,
+    reading_rounds=1,
     broker_rounds=1,
     broker_seconds=2,
     memory_signals=0,
@@ -95,6 +106,9 @@ SMOKE = Plan(
     growth_rounds=1,
     growth_signals=30,
     reads=1,
+    profiles=(40, 120),
+    signals_a_profile=2,
+    reading_rounds=1,
     broker_rounds=1,
     broker_seconds=0.3,
     memory_signals=200,

@@ -7,31 +7,45 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
+from django.http import QueryDict
 
+from insightarc_crm import profile_chart, profile_story
 from insightarc_crm.setup_checklist import page
 from signals_app.catalog.models import Product
-from signals_app.core.display import is_web_address
+from signals_app.core.display import is_web_address, money
 from signals_app.customers import services as customer_services
-from signals_app.customers.constants import KINDS_BY_STRENGTH, Evidence, Topic
-from signals_app.customers.facets import TimelineEntry
+from signals_app.customers.constants import KINDS_BY_STRENGTH, Evidence, IdentifierKind, Topic
 from signals_app.customers.models import Consent, Customer, IdentityConflict, IdentityEdge
+from signals_app.emails import services as email_services
 from signals_app.remarketing.constants import RuleStatus
 from signals_app.remarketing.models import RemarketingRule
 from signals_app.shopper_signals.constants import InterestKind
 from signals_app.shopper_signals.models import IntentProfile, Interest
 
 INTERESTS_ON_PAGE = 12
-TIMELINE_PAGE = 50
+IDS_ON_PAGE = 30
+VISITS_COUNTED = 1_000
+EDGES_READ = 1_000
 
 
 @dataclass(frozen=True)
 class KnownId:
+    pk: int
     kind: str
     value: str
     since: datetime
     evidence: str
     """How we know that it is this shopper's, in words."""
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a shopper says to one purpose; `detail` says since when and where from."""
+
+    label: str
+    granted: bool
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -41,50 +55,53 @@ class InterestRow:
     share: float
     """0 to 100, relative to the strongest."""
     seen: int
+    last_seen_at: datetime
     product: Product | None
     picture: str
     price: str
     link: str
+    """The product's page in the admin."""
+    shop_link: str
+    """The product in the shop."""
 
 
-def build(*, customer: Customer, before: datetime | None, limit: int = TIMELINE_PAGE) -> dict[str, Any]:
-    """Return the profile page's context; `before` is where an older page of the timeline begins."""
-    entries = customer_services.timeline(customer=customer, before=before, limit=limit)
-    consent = customer_services.has_consent(customer=customer)
+def build(*, customer: Customer, asked: QueryDict, now: datetime) -> dict[str, Any]:
+    """Return the profile page's context; `asked` says which part of the timeline."""
+    intent = IntentProfile.objects.filter(customer=customer).first()
+    purposes = consent_by_purpose(customer)
     return {
         "customer": customer,
         "known_ids": known_ids(customer),
-        "intent": IntentProfile.objects.filter(customer=customer).first(),
-        "contributions": contributions(customer),
+        "visits": visits(customer),
+        "intent": intent,
+        "contributions": contributions(intent),
         "interests": interests(customer),
-        "may_mail": consent,
+        "chart": profile_chart.build(customer) if intent else None,
+        "may_mail": purposes[0],
+        "purposes": purposes,
         "consents": consents(customer),
+        "suppressions": email_services.suppressions_of(customer=customer),
         "conflicts": conflicts(customer),
-        "timeline": [with_link(entry) for entry in entries],
-        "older": entries[-1].at.isoformat() if entries and before_is_worth_asking(entries, limit) else "",
-        "before": before,
         "automations": RemarketingRule.objects.filter(project=customer.project_id, status=RuleStatus.ACTIVE)[:20],
+        **profile_story.build(customer=customer, asked=asked, now=now),
     }
 
 
-def before_is_worth_asking(entries: list[TimelineEntry], limit: int) -> bool:
-    # A page is a little shorter than the limit when entries of one instant were kept together.
-    return len(entries) > limit // 2
-
-
 def known_ids(customer: Customer) -> list[KnownId]:
-    identifiers = sorted(
-        customer.identifiers.all()[:100], key=lambda each: (KINDS_BY_STRENGTH.index(each.kind), each.created_at)
-    )
+    """Return what names the shopper or a browser of theirs, strongest first; visits are only counted."""
+    strength = Case(*(When(kind=kind, then=Value(place)) for place, kind in enumerate(KINDS_BY_STRENGTH)))
+    lasting = customer.identifiers.exclude(kind=IdentifierKind.SESSION_ID).order_by(strength, "pk")
+    identifiers = list(lasting[:IDS_ON_PAGE])
     pks = [identifier.pk for identifier in identifiers]
     found: dict[int, set[str]] = defaultdict(set)
     edges = IdentityEdge.objects.filter(Q(left__in=pks) | Q(right__in=pks))
-    for left, right, evidence in edges.values_list("left_id", "right_id", "evidence")[:1_000]:
+    for left, right, evidence in edges.values_list("left_id", "right_id", "evidence")[:EDGES_READ]:
         word = str(dict(Evidence.choices).get(evidence, evidence)).lower()
         found[left].add(word)
         found[right].add(word)
     return [
         KnownId(
+            pk=identifier.pk,
             kind=identifier.get_kind_display(),
             value=identifier.value,
             since=identifier.created_at,
@@ -94,9 +111,23 @@ def known_ids(customer: Customer) -> list[KnownId]:
     ]
 
 
-def contributions(customer: Customer) -> list[dict[str, Any]]:
-    profile = IntentProfile.objects.filter(customer=customer).first()
-    rows = [row for row in (profile.contributions if profile else []) if isinstance(row, dict)]
+def visits(customer: Customer) -> str:
+    """Return how many visits left an ID of their own, in words; nothing for none."""
+    sessions = customer.identifiers.filter(kind=IdentifierKind.SESSION_ID).order_by()
+    count = sessions[: VISITS_COUNTED + 1].count()
+    if count > VISITS_COUNTED:
+        return f"More than {VISITS_COUNTED:,} visits"
+    return f"{count:,} visit{'s' if count > 1 else ''}" if count else ""
+
+
+def consent_by_purpose(customer: Customer) -> list[Purpose]:
+    """Return what holds for each purpose, marketing first."""
+    answers = [(topic.label, customer_services.has_consent(customer=customer, topic=topic)) for topic in Topic]
+    return [Purpose(str(label), answer.granted, answer.detail) for label, answer in answers]
+
+
+def contributions(intent: IntentProfile | None) -> list[dict[str, Any]]:
+    rows = [row for row in (intent.contributions if intent else []) if isinstance(row, dict)]
     highest = max((abs(float(row.get("points", 0))) for row in rows), default=0) or 1
     return [
         {
@@ -126,19 +157,19 @@ def _interest(row: Interest, product: Product | None, strongest: float) -> Inter
         product = None
     price = ""
     if product is not None and product.price is not None:
-        now = product.sale_price if product.sale_price is not None else product.price
-        price = f"{now:,.2f} {product.currency}".strip()
-    picture = product.image_url if product and is_web_address(product.image_url) else ""
+        price = money(product.sale_price if product.sale_price is not None else product.price, product.currency)
     return InterestRow(
         label=product.title if product else row.name,
         kind=row.get_kind_display(),
         # All weights decay alike, so their ratio now is that of the stored logarithms.
         share=100 * 2 ** max(-20.0, min(0.0, row.weight_log2 - strongest)),
         seen=row.evidence_count,
+        last_seen_at=row.last_seen_at,
         product=product,
-        picture=picture,
+        picture=product.image_url if product and is_web_address(product.image_url) else "",
         price=price,
         link=page("catalog_product", "change", product.pk) if product else "",
+        shop_link=product.url if product and is_web_address(product.url) else "",
     )
 
 
@@ -150,28 +181,3 @@ def consents(customer: Customer) -> list[Consent]:
 def conflicts(customer: Customer) -> list[IdentityConflict]:
     mine = Q(left__customer=customer) | Q(right__customer=customer)
     return list(IdentityConflict.objects.filter(mine, state="OPEN").select_related("left", "right")[:20])
-
-
-LINKS = {
-    "signal": "shopper_signals_shoppersignal",
-    "automation": "remarketing_rulematch",
-    "email": "emails_emailmessage",
-    "order": "customers_order",
-}
-ICONS = {
-    "signal": "sensors",
-    "automation": "bolt",
-    "email": "mail",
-    "order": "shopping_bag",
-    "consent": "how_to_reg",
-    "conflict": "join",
-    "identifier": "fingerprint",
-}
-
-
-def with_link(entry: TimelineEntry) -> dict[str, Any]:
-    """Add where an entry leads: rooms know their rows, only the admin knows its pages."""
-    link = entry.link if entry.link.startswith("/") and not entry.link.startswith("//") else ""
-    if not link and entry.reference and entry.kind in LINKS:
-        link = page(LINKS[entry.kind], "change", entry.reference)
-    return {"entry": entry, "link": link, "icon": ICONS.get(entry.kind, "circle")}

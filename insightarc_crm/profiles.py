@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 
-from insightarc_crm import identity_pages, profile_page
+from insightarc_crm import identity_pages, profile_list, profile_page, profile_story
 from insightarc_crm.erasures import erase_and_report
-from insightarc_crm.interests import top_interest_labels
+from insightarc_crm.profile_list import ConsentFilter, OrderedFilter, ProfileChangeList, SegmentFilter
 from insightarc_crm.stages import STAGE_TONES
 from signals_app.core.admin import (
     ChoicesFilter,
@@ -28,57 +26,23 @@ from signals_app.core.admin import (
     ProjectScopedAdmin,
     RadioSelect,
     ReadOnlyAdmin,
+    Select,
     TextInput,
     display,
     note_form_errors,
     post_action,
 )
-from signals_app.core.changelist import QuickChangeList
 from signals_app.core.display import ago, badge, meter
 from signals_app.customers import services as customer_services
-from signals_app.customers.constants import Channel, IdentifierKind, Topic
-from signals_app.customers.models import Consent, Customer, Identifier
-
-
-class ConsentFilter(admin.SimpleListFilter):
-    """Profiles who may be mailed, as the newest answers of their known IDs say."""
-
-    title = "marketing consent"
-    parameter_name = "consent"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("granted", "Granted"), ("denied", "Denied"), ("none", "Never asked")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
-        asked = Consent.objects.filter(
-            identifier__customer=OuterRef("pk"), channel=Channel.EMAIL, topic=Topic.MARKETING
-        )
-        if self.value() == "granted":  # where known IDs disagree, the no counts
-            return queryset.filter(Exists(asked.filter(is_granted=True)), ~Exists(asked.filter(is_granted=False)))
-        if self.value() == "denied":
-            return queryset.filter(Exists(asked.filter(is_granted=False)))
-        if self.value() == "none":
-            return queryset.filter(~Exists(asked))
-        return queryset
-
-
-class ProfileChangeList(QuickChangeList):
-    """The page's rows with their top interest and consent, in two queries for all of them."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        customers = list(self.result_list)
-        ids = [customer.pk for customer in customers]
-        project = getattr(request, "project", None)
-        labels = top_interest_labels(project=project, customer_ids=ids) if project else {}
-        consents = customer_services.consents_of(ids)
-        for customer in customers:
-            customer.top_interest = labels.get(customer.pk, "")
-            customer.marketing = consents.get(customer.pk, {}).get("email.marketing")
-        self.result_list = customers
+from signals_app.customers.constants import IdentifierKind, Topic
+from signals_app.customers.models import Customer
+from signals_app.emails import services as email_services
+from signals_app.emails.constants import SuppressionReason
+from signals_app.projects.saved_views import SavedViewsAdmin
 
 
 class ConsentForm(forms.Form):
+    topic = forms.ChoiceField(label="To what", choices=Topic.choices, required=False, widget=Select())
     granted = forms.ChoiceField(
         label="The shopper", choices=[("yes", "agreed"), ("no", "refused")], widget=RadioSelect()
     )
@@ -88,47 +52,42 @@ class ConsentForm(forms.Form):
 
 
 @admin.register(Customer)
-class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
+class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
     list_display = ("name_and_email", "stage", "score", "interest", "consent", "seen")
     list_display_links = ("name_and_email",)
     list_filter = (
         ("intent_profile__stage", ChoicesFilter),
         ("intent_profile__intent_score", NumberRangeFilter),
         ConsentFilter,
+        OrderedFilter,
+        SegmentFilter,
         ("last_seen_at", DateTimeRangeFilter),
     )
     list_select_related = ("intent_profile",)
     search_fields = ("email", "external_id", "name")
-    search_help_text = "Name, e-mail, customer ID, or any known ID in full"
+    search_help_text = "Known ID in full, or the start of e-mail or name"
     ordering = ("-last_seen_at", "-id")
-    actions_detail = ("erase",)
+    actions_detail = ("suppress", "lift_suppression", "erase")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ProfileChangeList]:
         return ProfileChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        """Find a shopper by any known ID in full, by the beginning of an e-mail, or by a part of the name."""
+        """Find a shopper by any known ID in full, or by the beginning of an e-mail address or a name."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        known = Identifier.objects.filter(project=getattr(request, "project", None), value__in={term, term.lower()})
-        by_id = set(known.values_list("customer_id", flat=True)[:100])
-        if by_id:
-            return queryset.filter(pk__in=by_id), False
-        words = Q(email__istartswith=term)
-        if "@" not in term:
-            words |= Q(name__icontains=term)
-        return queryset.filter(words), False
+        return queryset.filter(pk__in=profile_list.found(project=getattr(request, "project", None), term=term)), False
 
-    @display(description="Profile", ordering="name")
+    @display(description="Profile")
     def name_and_email(self, obj: Customer) -> str:
         name = str(obj)
         second = next((each for each in (obj.email, obj.external_id) if each and each != name), "")
         return format_html('<span class="crm-name">{}</span><span class="crm-quiet crm-block">{}</span>', name, second)
 
-    @display(description="Stage", ordering="intent_profile__stage")
+    @display(description="Stage")
     def stage(self, obj: Customer) -> str:
         profile = getattr(obj, "intent_profile", None)
         return badge(profile.get_stage_display(), STAGE_TONES.get(profile.stage, "neutral")) if profile else "–"
@@ -171,20 +130,25 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if now := self.get_object(request, object_id) is None and identity_pages.current_id(request, object_id):
-            return HttpResponseRedirect(reverse("admin:customers_customer_change", args=[now]))
+        if self.get_object(request, object_id) is None and (current := identity_pages.current_id(request, object_id)):
+            return HttpResponseRedirect(reverse("admin:customers_customer_change", args=[current]))
         customer = self._own(request, object_id)
-        before = parse_before(request.GET.get("before", ""))
+        now = timezone.now()
+        if request.GET.get("part") == "timeline":
+            # Scripts that add the older entries below want these and nothing else of the page.
+            story = profile_story.build(customer=customer, asked=request.GET, now=now)
+            return TemplateResponse(request, "admin/customers/profile_timeline.html", story)
         context = {
             **self.admin_site.each_context(request),
-            **profile_page.build(customer=customer, before=before),
+            **profile_page.build(customer=customer, asked=request.GET, now=now),
             "title": str(customer),
             "opts": self.opts,
             "object": customer,
             "original": customer,
             "may_record_consent": self.may(request, "customers.record_consent") and bool(customer.email),
+            "may_explain": self.may(request, "remarketing.explain_match"),
             "consent_form": ConsentForm(),
-            "buttons": self._buttons(request, object_id),
+            "buttons": self._buttons(request, customer),
             "identity_links": identity_pages.links_to(request, customer),
             "shared_ids": identity_pages.shared_ids(customer),
             **(extra_context or {}),
@@ -199,15 +163,20 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
             raise PermissionDenied
         return customer
 
-    def _buttons(self, request: HttpRequest, object_id: str) -> list[dict[str, str]]:
-        buttons = []
-        if self.may(request, "customers.export_customer"):
-            link = reverse("admin:customers_customer_download", args=[object_id])
-            buttons.append({"title": "Export data", "link": link, "variant": "default"})
-        if self.may(request, "customers.erase_customer"):
-            link = reverse("admin:customers_customer_erase", args=[object_id])
-            buttons.append({"title": "Erase", "link": link, "variant": "default"})
-        return buttons
+    def _buttons(self, request: HttpRequest, customer: Customer) -> list[dict[str, str]]:
+        """Return what a person may do with the profile, and where."""
+        is_suppressed = bool(email_services.suppressions_of(customer=customer))
+        offered = (
+            ("Stop all mails", "suppress", "emails.add_suppression", bool(customer.email) and not is_suppressed),
+            ("Let mails go out again", "lift_suppression", "emails.delete_suppression", is_suppressed),
+            ("Download everything", "download", "customers.export_customer", True),
+            ("Erase", "erase", "customers.erase_customer", True),
+        )
+        return [
+            {"title": title, "link": reverse(f"admin:customers_customer_{view}", args=[customer.pk]), "name": view}
+            for title, view, permission, is_offered in offered
+            if is_offered and self.may(request, permission)
+        ]
 
     def record_consent(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         """Record what the shopper told a person, as that person's word."""
@@ -226,6 +195,7 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
             customer_services.record_consent(
                 project=customer.project,
                 identifiers={IdentifierKind.EMAIL.value: customer.email},
+                topic=form.cleaned_data["topic"] or Topic.MARKETING,
                 granted=form.cleaned_data["granted"] == "yes",
                 source=f"{form.cleaned_data['source']} ({request.user.get_username()})",
                 now=timezone.now(),
@@ -246,6 +216,42 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
         return StreamingHttpResponse(archive, content_type="application/zip", headers=headers)
 
     @post_action(
+        description="Stop all mails",
+        question="No address of this shopper gets any mail from this store any more, whatever they agreed to.",
+        permission="emails.add_suppression",
+        icon="block",
+    )
+    def suppress(self, request: HttpRequest, obj: Customer) -> None:
+        addresses = email_services.addresses_of(obj)
+        for address in addresses:
+            email_services.suppress(
+                project=obj.project,
+                email=address,
+                reason=SuppressionReason.MANUAL,
+                source=f"added by {request.user}",
+                now=timezone.now(),
+            )
+        if addresses:
+            messages.success(request, "This shopper gets no more mails.")
+        else:
+            messages.info(request, "No e-mail address is known, so there is nothing to stop.")
+
+    @post_action(
+        description="Let mails go out again",
+        question="Mails may go to this shopper again, as far as they have agreed to them. If they unsubscribed or "
+        "complained, do this only when they asked for it.",
+        permission="emails.delete_suppression",
+        icon="mark_email_read",
+    )
+    def lift_suppression(self, request: HttpRequest, obj: Customer) -> None:
+        entries = email_services.suppressions_of(customer=obj)
+        lifted = sum(email_services.lift_suppression(project=obj.project, email=entry.email) for entry in entries)
+        if lifted:
+            messages.success(request, "Mails may go to this shopper again, as far as there is consent.")
+        else:
+            messages.info(request, "Mails to this shopper were not stopped.")
+
+    @post_action(
         description="Erase",
         question="Everything kept about this shopper is deleted: signals, raw requests, mails, orders, consents. They "
         "get no mail from this moment on, and a replay or an import does not bring them back. This cannot be undone.",
@@ -254,12 +260,3 @@ class ProfileAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
     )
     def erase(self, request: HttpRequest, obj: Customer) -> HttpResponse:
         return erase_and_report(request, obj)
-
-
-def parse_before(text: str) -> datetime | None:
-    """Return the moment an older page of the timeline begins at; None for anything that is not one."""
-    try:
-        moment = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return moment if moment is not None and timezone.is_aware(moment) else None

@@ -14,6 +14,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import DateTimeField, ModelForm
@@ -180,7 +181,7 @@ class ModelAdmin(ThemedModelAdmin[M]):
     names_are_public = False
     """True where people choose the names of the rows. All others may name a shopper, and logs know them by id only."""
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuickChangeList
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:

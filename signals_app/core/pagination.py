@@ -38,3 +38,14 @@ class BoundedPaginator(AnyPaginator):
     def is_more(self) -> bool:
         """Say whether there are rows beyond the last page."""
         return self._counted > self.limit
+
+
+class KnownPages(AnyPaginator):
+    """The pages of a list as far as it was read: those before, the current one, and the next if there is one."""
+
+    template_name = "admin/bounded_pagination.html"
+
+    def __init__(self, count: int, per_page: int, *, is_more: bool) -> None:
+        super().__init__(range(count), per_page)
+        self.is_more = is_more
+        self.limit = count - 1 if is_more else count

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db.models import Max, Model, Q
 
+from signals_app.customers import newest
 from signals_app.customers.constants import ConflictState, Evidence, IdentifierKind, OrderState, Topic
-from signals_app.customers.facets import ErasePart, ExportTable, Facet, Kept, TimelineEntry, Tone, deleting
+from signals_app.customers.facets import ErasePart, Excerpt, ExportTable, Facet, Kept, TimelineEntry, Tone, deleting
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
@@ -33,30 +34,25 @@ def rows(found: Iterable[Mapping[str, object]]) -> Iterator[dict[str, Any]]:
         }
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    orders = Order.objects.filter(identifier__customer=customer).order_by("-placed_at")
-    changes = ConsentChange.objects.filter(identifier__customer=customer).order_by("-recorded_at")
-    conflicts = _conflicts(customer).select_related("left", "right").order_by("-created_at")
-    # A session ID comes with every visit and says nothing that the visit's signals do not.
-    lasting = Identifier.objects.filter(customer=customer).exclude(kind=IdentifierKind.SESSION_ID)
-    identifiers = lasting.order_by("-created_at")
-    if before is not None:
-        orders, changes = orders.filter(placed_at__lt=before), changes.filter(recorded_at__lt=before)
-        conflicts, identifiers = conflicts.filter(created_at__lt=before), identifiers.filter(created_at__lt=before)
-    return sorted(
-        [_order_entry(order) for order in orders[:limit]]
-        + [_consent_entry(change) for change in changes[:limit]]
-        + [
-            TimelineEntry(one.created_at, "conflict", "Possible duplicate", f"{one.left} / {one.right}", "warn")
-            for one in conflicts[:limit]
-        ]
-        + [
-            TimelineEntry(one.created_at, "identifier", f"{one.get_kind_display()} known", one.value)
-            for one in identifiers[:limit]
-        ],
-        key=lambda entry: entry.at,
-        reverse=True,
-    )[:limit]
+KINDS = {"order": "Orders", "consent": "Consent", "conflict": "Known IDs", "identifier": "Known IDs"}
+
+
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
+    found: list[TimelineEntry] = []
+    if excerpt.wants("order"):
+        orders = Order.objects.filter(identifier__customer=customer)
+        found += [_order_entry(order) for order in newest.ordered(orders, excerpt, kind="order", at="placed_at")]
+    if excerpt.wants("consent"):
+        changes = ConsentChange.objects.filter(identifier__customer=customer)
+        found += [_consent_entry(one) for one in newest.ordered(changes, excerpt, kind="consent", at="recorded_at")]
+    if excerpt.wants("conflict"):
+        conflicts = _conflicts(customer).select_related("left", "right")
+        found += [_conflict_entry(one) for one in newest.ordered(conflicts, excerpt, kind="conflict", at="created_at")]
+    if excerpt.wants("identifier"):
+        # A session ID comes with every visit and says nothing that the visit's signals do not.
+        lasting = Identifier.objects.filter(customer=customer).exclude(kind=IdentifierKind.SESSION_ID)
+        found += [_known_entry(one) for one in newest.ordered(lasting, excerpt, kind="identifier", at="created_at")]
+    return found
 
 
 TABLES = (
@@ -152,6 +148,7 @@ FACET = Facet(
     label="Profile",
     models=(Customer, Identifier, IdentityEdge, IdentityConflict, MergedCustomer, Consent, ConsentChange, Order),
     timeline=timeline,
+    kinds=KINDS,
     tables=TABLES,
     parts=PARTS,
     kept=(
@@ -188,4 +185,15 @@ def _order_entry(order: Order) -> TimelineEntry:
 def _consent_entry(change: ConsentChange) -> TimelineEntry:
     word = "allowed" if change.is_granted else "refused"
     tone: Tone = "good" if change.is_granted else "bad"
-    return TimelineEntry(change.recorded_at, "consent", f"{change.get_topic_display()} {word}", change.source, tone)
+    title = f"{change.get_topic_display()} {word}"
+    return TimelineEntry(change.recorded_at, "consent", title, change.source, tone, reference=str(change.pk))
+
+
+def _conflict_entry(one: IdentityConflict) -> TimelineEntry:
+    pair = f"{one.left} / {one.right}"
+    return TimelineEntry(one.created_at, "conflict", "Possible duplicate", pair, "warn", reference=str(one.pk))
+
+
+def _known_entry(one: Identifier) -> TimelineEntry:
+    title = f"{one.get_kind_display()} known"
+    return TimelineEntry(one.created_at, "identifier", title, one.value, reference=str(one.pk))

@@ -24,7 +24,11 @@ Tone = Literal["info", "good", "warn", "bad"]
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One line of a profile's story; `at` is aware UTC, `reference` the id of the row it tells of."""
+    """
+    One line of a profile's story; `at` is aware UTC, `reference` the id of the row it tells of.
+
+    A row gives at most one entry of a kind, so (`at`, `kind`, `reference`) is its place in the story.
+    """
 
     at: datetime
     kind: str
@@ -33,11 +37,6 @@ class TimelineEntry:
     tone: Tone = "info"
     link: str = ""
     reference: str = ""
-
-
-def no_timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    """Return nothing: for rooms whose rows tell no story of their own."""
-    return []
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,59 @@ class Trait:
 
 
 @dataclass(frozen=True)
+class Place:
+    """
+    A place in a story, which runs from new to old: by time, then by kind, then by the id of the row, all descending.
+
+    `Place(moment)` is before everything that happened at that moment.
+    """
+
+    at: datetime
+    kind: str = ""
+    reference: str = ""
+
+    @classmethod
+    def of(cls, entry: TimelineEntry) -> Place:
+        return cls(entry.at, entry.kind, entry.reference)
+
+    def __str__(self) -> str:
+        return f"{self.at.isoformat()}_{self.kind}_{self.reference}"
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """
+        Return the place that `str` wrote.
+
+        :raises ValueError: if it did not.
+        """
+        moment, _, rest = text.partition("_")
+        kind, _, reference = rest.partition("_")
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None or "\x00" in rest:
+            raise ValueError("Not a place in a story.")
+        return cls(at, kind, reference)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Which part of a story is asked for: the newest `limit` entries after a place, of these kinds (None: of all)."""
+
+    limit: int
+    after: Place | None = None
+    kinds: frozenset[str] | None = None
+
+    def wants(self, kind: str) -> bool:
+        return self.kinds is None or kind in self.kinds
+
+
+@dataclass(frozen=True)
 class Facet:
     """
     What one room knows about a person.
 
-    `timeline(customer, before, limit)` gives the newest entries before a time, newest first, at most `limit`.
+    `timeline(customer, excerpt)` gives the entries asked for, newest first, at most `limit` (`newest.py` reads rows
+    like that), or is None; `kinds` are the kinds of its entries, each with the heading it is filtered under,
+    `{"order": "Orders"}`.
     `tables` are every row, streamed, and `files(customer)` what is a file of its own ("mails/1.html", bytes);
     `parts` erase them in slices, in their order, and `kept` says what stays. A room with few rows a person may give
     `export(customer)` (`{"table": [{...}, ...]}`) and `erase(customer)` (how many rows) instead.
@@ -136,7 +183,8 @@ class Facet:
     name: str
     label: str
     models: tuple[type[Model], ...]
-    timeline: Callable[[Customer, datetime | None, int], list[TimelineEntry]] = no_timeline
+    timeline: Callable[[Customer, Excerpt], list[TimelineEntry]] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
     export: Callable[[Customer], dict[str, list[dict[str, Any]]]] | None = None
     erase: Callable[[Customer], int] | None = None
     merge: Callable[[Customer, list[Customer], datetime], None] | None = None

@@ -51,9 +51,11 @@ class Customer(PublicIdModel, TimestampedModel):
 
     class Meta:
         verbose_name = "profile"
+        # Migration 0003 adds, on PostgreSQL, indexes for the beginnings of names, and lets those never seen come last.
         indexes = (
             models.Index(fields=("project", "-last_seen_at", "-id"), name="customer_by_last_seen"),
-            models.Index(fields=("project", "email"), name="customer_by_email"),
+            # Also for the beginning of an address (the operator class is PostgreSQL's alone).
+            models.Index(fields=("project", "email"), name="customer_by_email", opclasses=("", "varchar_pattern_ops")),
             models.Index(fields=("project", "external_id"), name="customer_by_external_id"),
             models.Index(fields=("project", "updated_at", "id"), name="customer_by_updated"),
         )
@@ -220,6 +222,10 @@ class Consent(models.Model):
             models.UniqueConstraint(fields=("identifier", "channel", "topic"), name="consent_once_per_purpose"),
             models.CheckConstraint(condition=models.Q(channel__in=Channel.values), name="consent_channel_known"),
             models.CheckConstraint(condition=models.Q(topic__in=Topic.values), name="consent_topic_known"),
+        )
+        indexes = (
+            # Few refuse: who did is found without reading what everybody else said.
+            models.Index(fields=("channel", "topic"), name="consent_denied", condition=models.Q(is_granted=False)),
         )
 
     def __str__(self) -> str:

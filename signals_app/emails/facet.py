@@ -8,9 +8,10 @@ from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
-from signals_app.customers.constants import IdentifierKind
+from signals_app.customers import newest
 from signals_app.customers.facets import (
     ErasePart,
+    Excerpt,
     ExportTable,
     Facet,
     Kept,
@@ -25,7 +26,7 @@ from signals_app.customers.models import Customer
 from signals_app.customers.traits import moment
 from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessageState, SuppressionReason, reason_words
 from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
-from signals_app.emails.services import anonymise_suppressions, is_suppressed
+from signals_app.emails.services import addresses_of, anonymise_suppressions, is_suppressed
 
 MODELS: tuple[type[Model], ...] = (EmailMessage, MailboxMail)
 _TITLES: dict[str, tuple[str, Tone]] = {
@@ -36,15 +37,12 @@ _TITLES: dict[str, tuple[str, Tone]] = {
 }
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    finished = (
-        EmailMessage.objects.filter(identifier__customer=customer, finished_at__isnull=False, state__in=_TITLES)
-        .select_related("template")
-        .order_by("-finished_at")
-    )
-    if before is not None:
-        finished = finished.filter(finished_at__lt=before)
-    return [_entry(message) for message in finished[:limit]]
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
+    finished = EmailMessage.objects.filter(
+        identifier__customer=customer, finished_at__isnull=False, state__in=_TITLES
+    ).select_related("template")
+    shown = newest.ordered(finished.defer("html", "text"), excerpt, kind="email", at="finished_at")
+    return [_entry(message) for message in shown]
 
 
 def _entry(message: EmailMessage) -> TimelineEntry:
@@ -77,7 +75,7 @@ def _mails(customer: Customer) -> Iterator[dict[str, Any]]:
 
 
 def _suppressions(customer: Customer) -> Iterator[dict[str, Any]]:
-    for one in Suppression.objects.filter(project=customer.project, email__in=_addresses(customer)):
+    for one in Suppression.objects.filter(project=customer.project, email__in=addresses_of(customer)):
         yield {"email": one.email, "reason": one.reason, "created_at": one.created_at.isoformat()}
 
 
@@ -122,11 +120,6 @@ PARTS = (
 )
 
 
-def _addresses(customer: Customer) -> list[str]:
-    known = customer.identifiers.filter(kind=IdentifierKind.EMAIL).values_list("value", flat=True)
-    return sorted({*known, customer.email} - {""})
-
-
 def _captured(customer: Customer, addresses: list[str]) -> QuerySet[MailboxMail]:
     to_them = MailboxMail.objects.filter(project=customer.project, to_email__in=addresses)
     of_theirs = MailboxMail.objects.filter(message__identifier__customer=customer)
@@ -150,6 +143,7 @@ FACET = Facet(
     label="E-mails",
     models=MODELS,
     timeline=timeline,
+    kinds={"email": "E-mails"},
     tables=TABLES,
     files=_files,
     parts=PARTS,

@@ -7,3 +7,7 @@ class LastOwner(PermanentError):
 
 class SharedAccount(PermanentError):
     """The account belongs to more than this store, so its owner may not take it over."""
+
+
+class TooManyViews(PermanentError):
+    """A person has as many saved views of a list as they may have."""

@@ -123,3 +123,29 @@ class ApiKey(PublicIdModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class SavedView(TimestampedModel):
+    """A list with the search, filters and order that a person gave a name; theirs alone, or the whole store's."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="saved_views")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="saved_views"
+    )
+    """Who saved it; what is shared outlives them."""
+    list_name = models.CharField(max_length=100)
+    """The model that is listed, such as "customers.customer"."""
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2_000)
+    """What stands behind the question mark of the list's address, without the page."""
+    is_shared = models.BooleanField("for the whole store", default=False)
+
+    class Meta:
+        verbose_name = "saved view"
+        ordering = ("name", "pk")
+        constraints = (
+            models.UniqueConstraint(fields=("project", "list_name", "owner", "name"), name="saved_view_once_per_owner"),
+        )
+
+    def __str__(self) -> str:
+        return self.name

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.db import models, transaction
 
 from signals_app.projects.constants import Role
-from signals_app.projects.exceptions import LastOwner, SharedAccount
-from signals_app.projects.models import ApiKey, Membership, Project
+from signals_app.projects.exceptions import LastOwner, SharedAccount, TooManyViews
+from signals_app.projects.models import ApiKey, Membership, Project, SavedView
 
 KEY_PREFIX = "iac_"
 PREFIX_LENGTH = len(KEY_PREFIX) + 8
@@ -171,3 +171,31 @@ def revoke_api_key(*, key: ApiKey, now: datetime) -> None:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+MOST_VIEWS = 50
+"""Saved views that one person has of one list, at most."""
+
+
+@transaction.atomic
+def save_view(*, project: Project, owner: User, list_name: str, name: str, query: str, is_shared: bool) -> SavedView:
+    """
+    Keep a list's search, filters and order under a name; the same person's view of that name is replaced.
+
+    :raises ValidationError: if a value is not valid; it names the field.
+    :raises TooManyViews: if the person has `MOST_VIEWS` of this list already.
+    """
+    own = SavedView.objects.filter(project=project, owner=owner, list_name=list_name)
+    view = own.filter(name=name).first() or SavedView(project=project, owner=owner, list_name=list_name, name=name)
+    if view._state.adding and own.count() >= MOST_VIEWS:
+        raise TooManyViews(f"You have {MOST_VIEWS} saved views of this list: delete one first.")
+    view.query, view.is_shared = query, is_shared
+    view.full_clean(exclude=["project", "owner"])
+    view.save()
+    return view
+
+
+def views_for(*, project: Project, user: User, list_name: str) -> models.QuerySet[SavedView]:
+    """Return the views of a list that a person sees: their own, and those shared with the store."""
+    seen = models.Q(is_shared=True) | models.Q(owner=user)
+    return SavedView.objects.filter(seen, project=project, list_name=list_name)

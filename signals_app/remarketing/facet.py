@@ -9,8 +9,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from signals_app.customers import newest
 from signals_app.customers.facets import (
     ErasePart,
+    Excerpt,
     ExportTable,
     Facet,
     Step,
@@ -27,15 +29,16 @@ from signals_app.remarketing.models import RuleMatch
 from signals_app.remarketing.services import erased_results, merging, standing
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
     matches = (
         RuleMatch.objects.filter(identifier__customer=customer)
         .annotate(at=Coalesce("decided_at", "created_at"))
-        .select_related("rule", "message", "order")
+        .select_related("rule")
     )
-    if before is not None:
-        matches = matches.filter(at__lt=before)
-    return [_entry(match, match.at) for match in matches.order_by("-at", "-pk")[:limit]]
+    return [
+        _entry(match, match.decided_at or match.created_at)
+        for match in newest.ordered(matches, excerpt, kind="automation", at="at")
+    ]
 
 
 def _entry(match: RuleMatch, at: datetime) -> TimelineEntry:
@@ -136,6 +139,7 @@ FACET = Facet(
         ErasePart("Recipient activity", deleting(_theirs, erased_results.delete_matches)),
     ),
     merge=merging.merge_matches,
+    kinds={"automation": "Automations"},
     split=merging.split_matches,
     describe=describe,
 )

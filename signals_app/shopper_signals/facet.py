@@ -12,8 +12,19 @@ from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.matching import Page, PageKind
 from signals_app.catalog.models import Product
+from signals_app.customers import newest
 from signals_app.customers.facet import rows
-from signals_app.customers.facets import ErasePart, ExportTable, Facet, Kept, TimelineEntry, Tone, Trait, deleting
+from signals_app.customers.facets import (
+    ErasePart,
+    Excerpt,
+    ExportTable,
+    Facet,
+    Kept,
+    TimelineEntry,
+    Tone,
+    Trait,
+    deleting,
+)
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import interests, services
 from signals_app.shopper_signals.constants import InterestKind, Stage
@@ -25,11 +36,9 @@ LONGEST_NAME = 60
 INTERESTS_COMPARED = 5
 
 
-def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("-received_at", "-id")
-    if before is not None:
-        signals = signals.filter(received_at__lt=before)
-    shown = list(signals[:limit])
+def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
+    signals = ShopperSignal.objects.defer("extra")
+    shown = newest.of_customer(signals, excerpt, customer=customer, kind="signal", at="received_at")
     pages = {signal.pk: interests.pages_of(signal.relevant_events) for signal in shown}
     keys = {key for found in pages.values() for key in interests.product_candidates(found)}
     products = catalog_services.products_by_key(project=customer.project, keys=keys)
@@ -105,6 +114,7 @@ FACET = Facet(
     tables=TABLES,
     parts=PARTS,
     merge=merge,
+    kinds={"signal": "Signals"},
     split=split,
     last_seen=last_seen,
     describe=describe,

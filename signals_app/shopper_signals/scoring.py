@@ -41,6 +41,7 @@ fading with the fast half-life, is below 0.8: alternating signals do not make th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -105,10 +106,19 @@ def assess(state: IntentState, *, usual: Usual, last_ordered_at: datetime | None
         for (name, detail), points in zip(outlook.words(), outlook.points(), strict=True)
         if (rounded := round(points, 2))
     )
-    score = round(min(100.0, max(0.0, sum(part.points for part in contributions))), 2)
+    score = _total(part.points for part in contributions)
     stage = outlook.stage(0.0, outlook.score(0.0))  # unrounded, as when the next change is looked for
     due = _next_change(outlook, score, stage)
     return Assessment(score, stage, contributions, None if due is None else now + timedelta(hours=due))
+
+
+def score_at(state: IntentState, *, usual: Usual, now: datetime) -> float:
+    """Return the score of a state at `now`, as `assess` does, without looking for words, stage and future."""
+    return _total(round(points, 2) for points in _Outlook(state, usual, None, now).points())
+
+
+def _total(points: Iterable[float]) -> float:
+    return round(min(100.0, max(0.0, sum(points))), 2)
 
 
 def _next_change(outlook: _Outlook, score: float, stage: Stage) -> float | None:

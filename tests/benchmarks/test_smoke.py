@@ -37,6 +37,7 @@ def test_every_part_of_the_benchmark_runs_and_loses_nothing() -> None:
         "End to end, 20 active automations",
         "Processing, one worker process",
         "Growth",
+        "Reading",
         "The broker in trouble",
         "Memory of the worker",
     ]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
@@ -131,17 +132,17 @@ def test_the_timeline_leads_back_page_by_page(marketer: Client, anna: Customer, 
         seen |= {row["entry"].reference for row in response.context["timeline"] if row["entry"].kind == "signal"}
         if not response.context["older"]:
             break
-        query = {"before": response.context["older"]}
+        query = QueryDict(response.context["older"][1:]).dict()
 
     assert len(seen) == 120
 
 
-@pytest.mark.parametrize("before", ["nonsense", "2026-13-45T00:00:00+00:00", "2026-11-24", "", "\x00"])
-def test_a_made_up_page_of_the_timeline_is_the_newest(marketer: Client, anna: Customer, before: str) -> None:
-    response = marketer.get(reverse("admin:customers_customer_change", args=[anna.pk]), {"before": before})
+@pytest.mark.parametrize("after", ["nonsense", "2026-13-45T00:00:00+00:00__", "2026-11-24", "", "\x00"])
+def test_a_made_up_page_of_the_timeline_is_the_newest(marketer: Client, anna: Customer, after: str) -> None:
+    response = marketer.get(reverse("admin:customers_customer_change", args=[anna.pk]), {"after": after})
 
     assert response.status_code == 200
-    assert response.context["before"] is None
+    assert response.context["after"] is None
 
 
 def test_a_marketer_records_what_the_shopper_said_and_an_analyst_does_not(

@@ -24,6 +24,8 @@ PAGES_OF_THEIR_OWN = {
     "app_list", "search", "switch_project", "pause_sending", "retention",
     "customers_customer_consent", "customers_customer_download", "customers_customer_erase",
     "customers_customer_merge", "customers_customer_links", "customers_customer_undo_link",
+    "customers_customer_suppress", "customers_customer_lift_suppression",
+    "customers_customer_save_view", "customers_customer_delete_view",
     "customers_identityconflict_keep_apart", "catalog_productfeed_read_now",
     "projects_membership_new_password", "projects_apikey_revoke",
     "webhooks_webhooksource_secret", "webhooks_webhooksource_remove_secret", "webhooks_webhooksource_keep_secret", "webhooks_webhooksource_probe",

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from signals_app.catalog.models import Product
 from signals_app.customers import facets
 from signals_app.customers import services as customer_services
+from signals_app.customers.facets import Place
 from signals_app.customers.models import Customer, Identifier
 from signals_app.customers.services import Sighting
 from signals_app.facts import services as fact_services
@@ -281,7 +282,7 @@ class TestTheFacet:
         assert [entry.title for entry in entries] == ["Viewed Wool scarf, Cart – exit likelihood 97 %", "Signal"]
         assert entries[0].detail == "25 events, 2 dead clicks, not read: performance"
         assert (entries[0].tone, entries[0].reference) == ("warn", str(signal.id))
-        assert customer_services.timeline(customer=anna.customer, before=NOW)[0].reference == str(bare.id)
+        assert customer_services.timeline(customer=anna.customer, after=Place(NOW))[0].reference == str(bare.id)
 
     def test_exports_and_erases_everything(self, project: Project, shopper: Shopper) -> None:
         anna, bert = shopper("anna@example.com"), shopper("bert@example.com")

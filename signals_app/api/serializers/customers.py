@@ -42,7 +42,8 @@ class LookupQuery(StrictSerializer):
 
 class TimelineQuery(StrictSerializer):
     page_size = serializers.IntegerField(min_value=1, max_value=500, required=False)
-    cursor = serializers.CharField(required=False, max_length=100, help_text="From `next` of the last answer.")
+    cursor = serializers.CharField(required=False, max_length=200, help_text="From `next` of the last answer.")
+    kind = serializers.CharField(required=False, max_length=40, help_text="Only entries of this kind, such as `order`.")
 
 
 class IdentifierSerializer(serializers.ModelSerializer[Identifier]):

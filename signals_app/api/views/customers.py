@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -29,6 +28,7 @@ from signals_app.api.serializers.customers import (
 from signals_app.api.views.base import CHANGE_ORDERINGS, ListView, ProjectView, RowView
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import KINDS_BY_STRENGTH
+from signals_app.customers.facets import Place, TimelineEntry
 from signals_app.customers.identifiers import normalise
 from signals_app.customers.models import Customer, Identifier
 from signals_app.segments import services as segment_services
@@ -178,7 +178,7 @@ class CustomerIntent(CustomerPart):
 
 
 class CustomerTimeline(CustomerPart):
-    """Tell a profile's story, newest first; a page may be shorter than asked for, only an empty one is the last."""
+    """Tell a profile's story, newest first."""
 
     serializer_class = TimelineEntrySerializer
 
@@ -191,10 +191,11 @@ class CustomerTimeline(CustomerPart):
         asked = query.validated_data
         entries = customer_services.timeline(
             customer=self.get_object(),
-            before=_read_moment(asked["cursor"]) if "cursor" in asked else None,
+            after=_read_place(asked["cursor"]) if "cursor" in asked else None,
+            kinds=[asked["kind"]] if "kind" in asked else None,
             limit=asked.get("page_size", DEFAULT_PAGE_SIZE),
         )
-        following = _write_moment(entries[-1].at) if entries else None
+        following = _write_place(entries[-1]) if entries else None
         return Response(page_answer(_shown(entries), **page_urls(request, following, None)))
 
 
@@ -206,15 +207,12 @@ def _members(segment: Segment) -> QuerySet[Any]:
     return segment_services.segment_customers(segment=segment, now=timezone.now()).values("pk")
 
 
-def _write_moment(moment: datetime) -> str:
-    return base64.urlsafe_b64encode(moment.isoformat().encode()).decode().rstrip("=")
+def _write_place(entry: TimelineEntry) -> str:
+    return base64.urlsafe_b64encode(str(Place.of(entry)).encode()).decode().rstrip("=")
 
 
-def _read_moment(cursor: str) -> datetime:
+def _read_place(cursor: str) -> Place:
     try:
-        moment = datetime.fromisoformat(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
-        if moment.tzinfo is None:
-            raise ValueError("without a time zone")
-        return moment.astimezone(timezone.get_default_timezone())
+        return Place.read(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
     except (ValueError, binascii.Error, OverflowError) as error:
         raise ValidationError({"cursor": ["Not a cursor of this list."]}) from error

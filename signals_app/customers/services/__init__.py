@@ -23,7 +23,7 @@ from signals_app.customers.services.previewing import (
     preview_undo,
 )
 from signals_app.customers.services.resolution import IdentifyResult, Sighting, identify, resolve
-from signals_app.customers.services.timeline import timeline
+from signals_app.customers.services.timeline import timeline, timeline_headings
 from signals_app.customers.services.undoing import (
     Parting,
     continue_removals,
@@ -64,6 +64,7 @@ __all__ = [
     "resolve",
     "shared_among",
     "timeline",
+    "timeline_headings",
     "undo_link",
     "undo_links_of_kind",
 ]

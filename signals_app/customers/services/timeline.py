@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
 from itertools import chain
 
 from signals_app.customers import facets
-from signals_app.customers.facets import TimelineEntry
+from signals_app.customers.facets import Excerpt, Place, TimelineEntry
 from signals_app.customers.models import Customer
 
 
-def timeline(*, customer: Customer, before: datetime | None = None, limit: int = 50) -> list[TimelineEntry]:
+def timeline(
+    *, customer: Customer, after: Place | None = None, kinds: Collection[str] | None = None, limit: int = 50
+) -> list[TimelineEntry]:
     """
-    Return what happened before a time, newest first; `before` of the next page is `at` of the last entry.
+    Return what happened, newest first; `after` of the next page is the place of the last entry.
 
-    Entries of one and the same instant stay on one page, so that the next page can begin after it: a page may
-    therefore be a little shorter than `limit`, and only an empty one is the last.
+    `kinds`: only entries of these kinds; rooms that tell of none of them are not asked. Walking from page to page
+    shows every entry once, however many happened at one instant.
     """
-    found = sorted(
-        chain.from_iterable(facet.timeline(customer, before, limit + 1) for facet in facets.all()),
-        key=lambda entry: entry.at,
-        reverse=True,
+    excerpt = Excerpt(limit, after, None if kinds is None else frozenset(kinds))
+    found = chain.from_iterable(
+        facet.timeline(customer, excerpt)
+        for facet in facets.all()
+        if facet.timeline and any(excerpt.wants(kind) for kind in facet.kinds)
     )
-    if len(found) <= limit:
-        return found
-    page, following = found[:limit], found[limit]
-    whole = [entry for entry in page if entry.at != following.at]
-    return whole or [entry for entry in found if entry.at == following.at]
+    # Sorting keeps the order of equals: entries of one instant and kind come from one room, in the order of their ids.
+    return sorted(found, key=lambda entry: (entry.at, entry.kind), reverse=True)[:limit]
+
+
+def timeline_headings() -> dict[str, list[str]]:
+    """Return the headings under which a story can be filtered, and the kinds of entries under each."""
+    headings: dict[str, list[str]] = {}
+    for facet in facets.all():
+        for kind, heading in facet.kinds.items():
+            headings.setdefault(heading, []).append(kind)
+    return headings

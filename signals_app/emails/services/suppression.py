@@ -14,7 +14,8 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from signals_app.customers import services as customer_services
-from signals_app.customers.models import Identifier
+from signals_app.customers.constants import IdentifierKind
+from signals_app.customers.models import Customer, Identifier
 from signals_app.emails.constants import SuppressionReason
 from signals_app.emails.exceptions import UnknownToken
 from signals_app.emails.models import EmailMessage, Suppression
@@ -46,6 +47,27 @@ def suppress(*, project: Project, email: str, reason: SuppressionReason, source:
         defaults={"reason": reason, "source": source[:100], "created_at": now},
     )
     return suppression
+
+
+def lift_suppression(*, project: Project, email: str) -> int:
+    """Let mails to an address go out again, as far as there is consent; return how many entries that ended."""
+    ended, _ = Suppression.objects.filter(project=project, email=_normalised(email)).delete()
+    return ended
+
+
+def suppressions_of(*, customer: Customer) -> list[Suppression]:
+    """Return the entries that stop mails to a person's addresses, newest first; hashes of erased ones count too."""
+    addresses = addresses_of(customer)
+    hashes = [found for address in addresses for found in address_hashes(project=customer.project, email=address)]
+    return list(
+        Suppression.objects.filter(project=customer.project, email__in=[*addresses, *hashes]).order_by("-created_at")
+    )
+
+
+def addresses_of(customer: Customer) -> list[str]:
+    """Return every e-mail address that a person is known by."""
+    known = customer.identifiers.filter(kind=IdentifierKind.EMAIL).values_list("value", flat=True)
+    return sorted({*known, customer.email} - {""})
 
 
 def is_suppressed(*, project: Project, email: str) -> bool:

@@ -28,3 +28,14 @@ document.addEventListener("submit", (event) => {
   const question = event.submitter && event.submitter.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+
+// A picture that does not load gives way to an empty frame. Errors of pictures do not bubble: they are caught on the way down.
+document.addEventListener("error", (event) => {
+  const picture = event.target;
+  if (!(picture instanceof HTMLImageElement) || !picture.classList.contains("crm-picture")) return;
+  const frame = document.createElement("span");
+  frame.className = "crm-picture crm-picture-empty material-symbols-outlined";
+  frame.setAttribute("aria-hidden", "true");
+  frame.textContent = "image";
+  picture.replaceWith(frame);
+}, true);
