@@ -144,5 +144,5 @@ def test_the_sidebar_lists_every_group_for_an_owner(project: Project, sign_in: C
         ("E-mails", 5),
         ("Shop", 4),
         ("Insightarc", 4),
-        ("Settings", 3),
+        ("Settings", 6),
     ]

@@ -67,6 +67,7 @@ def test_a_list_asks_the_database_as_often_for_forty_signals_as_for_one(
         for _ in range(39)
     )
     browser = sign_in()
+    browser.get(LIST)  # the first look of an hour is written down
 
     with django_assert_max_num_queries(14):
         assert browser.get(LIST).context["cl"].result_count == 40
