@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,14 @@ from signals_app.customers.exceptions import LinkIsGone, ProfileIsGone, SameProf
 from signals_app.customers.facets import Trait
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
 from signals_app.customers.traits import KNOWN_IDS
+from signals_app.shopper_signals import services as signal_services
 from signals_app.shopper_signals.models import IntentProfile
 
 SHOWN = 200
 """Known IDs, and links, on one page; visits of years are more."""
 FOUND = 20
 BROWSERS = 50
+SECONDS_FOLDING = 1.0
 NOTHING = frozenset({"–", "None", "0"})
 STATE_TONES = {ConflictState.OPEN.value: "warn", ConflictState.KEPT_APART.value: "info"}
 
@@ -345,12 +348,20 @@ def _beside(preview: services.UndoPreview) -> list[dict[str, Any]]:
 
 def _undo(request: HttpRequest, edge: IdentityEdge) -> HttpResponse:
     parting = services.undo_link(edge=edge, by=request.user.get_username(), now=timezone.now())
+    _fold_for_a_moment()
     if parting.split:
         others = format_html_join(" and ", "{}", ((page_link(one),) for one in parting.split))
         messages.success(request, format_html("The link is undone: {} is a profile of its own.", others))
     else:
         messages.info(request, "The link is undone. Other links still tie both sides together.")
     return HttpResponseRedirect(reverse("admin:customers_customer_links", args=[parting.kept.pk]))
+
+
+def _fold_for_a_moment() -> None:
+    """Fold a history that is too long for one transaction, so that the person finds it done; beat does what is left."""
+    until = time.monotonic() + SECONDS_FOLDING
+    while time.monotonic() < until and signal_services.continue_folding(now=timezone.now()):
+        pass
 
 
 # --- What the pages share -------------------------------------------------------------------------------------------

@@ -32,18 +32,15 @@ class Parts:
     parts: list[list[int]] = field(default_factory=list)
     refused: list[Tie] = field(default_factory=list)
 
-    def place_of(self, identifier: int) -> int:
-        """Return which part an identifier is in."""
-        return next(place for place, part in enumerate(self.parts) if identifier in part)
-
 
 def find_parts(kinds: Mapping[int, str], ties: Iterable[Tie]) -> Parts:
     """Return who is one person, given identifiers {id: kind} and the links between them in the order they were made."""
     root = {pk: pk for pk in kinds}
-    standings = {
-        pk: Standing(is_known=kind in KNOWN_KINDS, has_external_id=kind == IdentifierKind.EXTERNAL_ID)
-        for pk, kind in kinds.items()
+    alone = {
+        kind: Standing(is_known=kind in KNOWN_KINDS, has_external_id=kind == IdentifierKind.EXTERNAL_ID)
+        for kind in set(kinds.values())
     }
+    standings = {pk: alone[kind] for pk, kind in kinds.items()}
     found = Parts()
 
     def root_of(pk: int) -> int:

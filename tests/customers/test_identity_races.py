@@ -34,7 +34,7 @@ def at_once(*jobs: Callable[[], Any]) -> None:
     """Run jobs in forked processes with connections of their own, which begin together; fail if one of them failed."""
     connections.close_all()
     if connection.vendor == "postgresql":
-        connection.close_pool()  # type: ignore[attr-defined]  # whose connections would be everybody's
+        connection.close_pool()  # whose connections would be everybody's
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(len(jobs))
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from signals_app.customers.constants import KINDS_BY_STRENGTH, IdentifierKind
+from django.db.models import Q
+
+from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, IdentifierKind
 from signals_app.customers.models import Customer, Identifier
 
 COPIED_FIELDS = ("email", "external_id", "name", "attributes", "time_zone")
@@ -24,7 +26,9 @@ def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) ->
     if not customers:
         return
     of_customer: dict[uuid.UUID, list[Identifier]] = defaultdict(list)
-    for identifier in Identifier.objects.filter(customer_id__in=customers).order_by("pk"):
+    # Of a shopper's hundreds of visits nothing was said.
+    telling = Q(kind__in=KNOWN_KINDS) | ~Q(attributes={})
+    for identifier in Identifier.objects.filter(telling, customer_id__in=customers).order_by("pk"):
         of_customer[identifier.customer_id].append(identifier)
     for customer in customers.values():
         copy_from_identifiers(customer, of_customer[customer.id])

@@ -149,7 +149,7 @@ def _take_back(customer: Customer, going: Collection[int], decision: _Decision) 
     ties = [Tie(pk, left, right, evidence == Evidence.PERSON, is_news) for pk, left, right, evidence, is_news in rows]
     parts = find_parts(kinds, [tie for tie in ties if tie.pk not in going])
     undone = [tie for tie in ties if tie.pk in going]
-    _remember(customer.project, undone if decision.is_remembered else [], parts, decision)
+    _remember(customer, undone if decision.is_remembered else [], parts, decision)
     IdentityEdge.objects.filter(pk__in=[*going, *(tie.pk for tie in parts.refused)]).delete()
     if len(parts.parts) == 1:
         return Parting(customer)
@@ -159,7 +159,7 @@ def _take_back(customer: Customer, going: Collection[int], decision: _Decision) 
 # --- What is remembered ---------------------------------------------------------------------------------------------
 
 
-def _remember(project: Project, undone: Sequence[Tie], parts: Parts, decision: _Decision) -> None:
+def _remember(customer: Customer, undone: Sequence[Tie], parts: Parts, decision: _Decision) -> None:
     """
     Keep the pairs that a person has parted apart, and put those links before a person that join two known shoppers.
 
@@ -177,10 +177,13 @@ def _remember(project: Project, undone: Sequence[Tie], parts: Parts, decision: _
             left_id=tie.left,
             right_id=tie.right,
             defaults=decided if is_decided else {},
-            create_defaults={"project": project, "evidence": evidence[tie.pk], **(decided if is_decided else {})},
+            create_defaults={
+                "project": customer.project,
+                "evidence": evidence[tie.pk],
+                **(decided if is_decided else {}),
+            },
         )
-    pks = list(place)
-    between = IdentityConflict.objects.filter(left__any_of=pks, right__any_of=pks)
+    between = IdentityConflict.objects.filter(left__customer=customer, right__customer=customer)
     for pk, left, right, state in between.values_list("pk", "left_id", "right_id", "state"):
         if place[left] == place[right] or state == ConflictState.KEPT_APART:
             continue

@@ -30,7 +30,7 @@ from signals_app.shopper_signals.services import baselines, pages, profiles
 from signals_app.shopper_signals.services.interest_rows import InterestGathering, merge_interests
 from signals_app.shopper_signals.services.profiles import Standing
 
-FOLDED_AT_ONCE = {"sqlite": 200}
+FOLDED_AT_ONCE = {"sqlite": 100}
 FOLDED_AT_ONCE_ELSEWHERE = 2_000
 """Signals of one slice: as many as fit into a transaction that others can wait for."""
 
