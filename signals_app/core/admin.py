@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import DateTimeField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from simple_history.admin import SimpleHistoryAdmin
@@ -342,7 +343,7 @@ def post_action(
 
     def decorate(method: Callable[[Any, HttpRequest, Any], Any]) -> Any:
         @wraps(method)
-        def run(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        def run(self: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
             row = self.get_object(request, object_id)
             if row is None:
                 raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
@@ -353,7 +354,7 @@ def post_action(
             )
             if request.method == "POST":
                 answer = method(self, request, row)
-                return answer if isinstance(answer, HttpResponse) else HttpResponseRedirect(back)
+                return answer if isinstance(answer, HttpResponseBase) else HttpResponseRedirect(back)
             context = {
                 **self.admin_site.each_context(request),
                 "title": description,
