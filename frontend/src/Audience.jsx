@@ -29,7 +29,7 @@ export function Audience({ state, isAboutProfiles, isEmpty }) {
                     {answer.sentence}
                 </p>
             )}
-            {audience?.profiles?.length > 0 && problems.length === 0 && <Profiles profiles={audience.profiles} />}
+            {audience?.profiles?.length > 0 && problems.length === 0 && !isEmpty && <Profiles profiles={audience.profiles} />}
         </section>
     );
 }

@@ -24,6 +24,8 @@ export function Spread({ field, share, address }) {
             <summary title="Show the values that this store's profiles have">
                 <Chart bars={bars} isOrdered={spread.isOrdered} label={field.label} />
                 {kept}
+                <span class="builder-more builder-more-closed">details</span>
+                <span class="builder-more builder-more-open">hide</span>
             </summary>
             <table class="builder-table">
                 <caption>
@@ -75,6 +77,8 @@ function Chart({ bars, isOrdered, label }) {
     return (
         <svg
             class="builder-chart"
+            width={shown.length * 11}
+            height={HEIGHT}
             viewBox={`0 0 ${shown.length * 10} ${HEIGHT}`}
             preserveAspectRatio="none"
             role="img"

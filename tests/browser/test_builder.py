@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from signals_app.customers.models import Customer
 from signals_app.projects.models import Project
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals.constants import Stage
 from signals_app.shopper_signals.models import IntentProfile
+from tests.browser.building import add, choose_field, compare, condition, groups_in, join, root_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -33,29 +34,6 @@ def shoppers(transactional_db: None, project: Project) -> list[Customer]:
         )
         found.append(customer)
     return found
-
-
-def choose_field(condition: Locator, search: str) -> None:
-    condition.locator("[data-field-button]").click()
-    condition.locator("[data-field-search]").fill(search)
-    condition.locator("[data-field-search]").press("Enter")
-
-
-def condition(group: Locator, number: int) -> Locator:
-    """Return a condition that stands directly in a group."""
-    return group.locator(":scope > .builder-body > .builder-condition").nth(number)
-
-
-def groups_in(group: Locator) -> Locator:
-    return group.locator(":scope > .builder-body > .builder-group")
-
-
-def add(group: Locator, what: str) -> None:
-    group.locator(f":scope > .builder-body > .builder-add > [data-add-{what}]").click()
-
-
-def root_of(page: Page, name: str = "conditions") -> Locator:
-    return page.locator(f"[data-builder={name}] .builder-inner > div > .builder-group").first
 
 
 TREE: dict[str, Any] = {
@@ -93,19 +71,17 @@ def test_a_nested_tree_is_built_by_clicking_counted_saved_and_opened_again(
     expect(condition(root, 0)).to_contain_text("keeps 90 % of profiles")
     add(root, "group")
     either = groups_in(root).nth(0)
-    either.locator("[data-join]").first.select_option(label="any one of these holds")
+    join(either, "any one of these holds")
     choose_field(condition(either, 0), "stage")
     for stage in ("high_intent", "lapsed"):
         condition(either, 0).locator(f"[data-choice={stage}]").check(force=True)
     expect(count).to_have_text("3")
     add(either, "group")
     neither = groups_in(either).nth(0)
-    neither.locator("[data-join]").first.select_option(label="none of these holds")
+    join(neither, "none of these holds")
     choose_field(condition(neither, 0), "has an e-mail")
     add(neither, "rule")
-    choose_field(condition(neither, 1), "intent score")
-    condition(neither, 1).locator("[data-op]").select_option("lt")
-    condition(neither, 1).locator("[data-value]").fill("80")
+    compare(condition(neither, 1), "intent score", "lt", "80")
     expect(count).to_have_text("5")
     expect(page.locator("[data-sentence]")).to_contain_text(
         "not (Has an e-mail address is yes or Intent score is less than"
