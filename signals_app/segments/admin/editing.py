@@ -108,11 +108,19 @@ def count_text(count: int, *, is_exact: bool) -> str:
 
 
 def _profile_answer(customer: Customer, values: dict[str, Any], now: datetime) -> dict[str, str]:
-    score, stage, seen = values.get("intent_score"), values.get("stage"), customer.last_seen_at
+    score, stage = values.get("intent_score"), values.get("stage")
     return {
         "name": str(customer),
         "url": reverse("admin:customers_customer_change", args=[customer.pk]),
         "stage": Stage(stage).label if stage else "–",
         "score": "–" if score is None else f"{score:.0f}",
-        "lastSeen": "–" if seen is None else "just now" if seen > now else f"{timesince(seen, now, depth=1)} ago",
+        "lastSeen": _ago(customer.last_seen_at, now),
     }
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return "–"
+    if (now - moment).total_seconds() < 60:
+        return "just now"
+    return f"{timesince(moment, now, depth=1)} ago".replace("\xa0", " ")

@@ -92,9 +92,8 @@ def count_and_sample(*, project: Project, tree: Any, now: datetime, limit: int =
     count, is_exact = _count(project, node, now)
     customers = _among_last_seen(project, node, now, limit)
     if len(customers) < limit and count > len(customers):
-        found = matching_customers(project=project, tree=tree, now=now).order_by("-last_seen_at", "-pk")
         with suppress(TookTooLong), time_limit(COUNT_SECONDS):
-            customers = list(found[:limit])
+            customers = _last_seen(matching_customers(project=project, tree=tree, now=now), limit)
     return AudienceSample(count, customers, is_exact)
 
 
@@ -112,11 +111,20 @@ def _count(project: Project, node: Node, now: datetime) -> tuple[int, bool]:
 
 def _among_last_seen(project: Project, node: Node, now: datetime, limit: int) -> list[Customer]:
     """Return those of the profiles seen last for which the tree holds: for most trees the few that are looked for."""
-    last_seen = list(Customer.objects.filter(project=project).order_by("-last_seen_at", "-pk")[:LOOKED_THROUGH])
+    last_seen = _last_seen(Customer.objects.filter(project=project), LOOKED_THROUGH)
     names = conditions.field_names(node)
     values = profile_values(customer_ids=[customer.pk for customer in last_seen], names=names, now=now)
     holding = [customer for customer in last_seen if conditions.holds(node, values.get(customer.pk, {}), now=now)]
     return holding[:limit]
+
+
+def _last_seen(profiles: QuerySet[Customer], limit: int) -> list[Customer]:
+    """Return the profiles seen last, those that were never seen after them: databases disagree on where these stand."""
+    ordered = profiles.order_by("-last_seen_at", "-pk")
+    found = list(ordered.filter(last_seen_at__isnull=False)[:limit])
+    if len(found) < limit:
+        found += ordered.filter(last_seen_at__isnull=True)[: limit - len(found)]
+    return found
 
 
 def segment_customers(*, segment: Segment, now: datetime) -> QuerySet[Customer]:
