@@ -88,7 +88,8 @@ def stated_conditions(rows: QuerySet[Any], ranked: dict[str, Q]) -> ToQ:
     """
     Compile comparisons of a choice that is the first of `ranked`, {value: condition of the rows}, of which a row exists.
 
-    `rows` are those of one profile (`OuterRef("pk")`); each value of the choice is in `ranked`.
+    `rows` are those of one profile (`OuterRef("pk")`); each value of the choice is in `ranked`. As EXISTS, and not as a
+    grouped set: PostgreSQL has statistics of the rows and none of what a group of them adds up to, and guesses far off.
     """
 
     def is_value(value: str) -> Q:

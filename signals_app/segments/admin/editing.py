@@ -30,6 +30,9 @@ else:
     Base = object
 
 
+TOO_BUSY = "Counting took too long just now. Change something or come back later to count again."
+
+
 class EditingViews(Base):
     """Mixed into the segments' admin class: two addresses that answer the builder in JSON, for the current store."""
 
@@ -51,7 +54,10 @@ class EditingViews(Base):
         except ValueError as error:
             return JsonResponse({"problems": [{"path": "", "message": str(error)}]}, status=400)
         now = timezone.now()
-        checked = services.check_tree(project=project, tree=tree, scope=scope, now=now)
+        try:
+            checked = services.check_tree(project=project, tree=tree, scope=scope, now=now)
+        except TookTooLong:
+            return JsonResponse({"problems": [{"path": "", "message": TOO_BUSY}]})
         return JsonResponse(checked_answer(checked, now=now))
 
     def field_view(self, request: HttpRequest) -> HttpResponseBase:

@@ -17,9 +17,10 @@ from django.utils.text import slugify
 
 from signals_app.core.admin import ProjectScopedAdmin, Textarea, display, post_action
 from signals_app.core.display import ago, badge
+from signals_app.core.time_limit import TookTooLong
 from signals_app.projects.models import Project
 from signals_app.segments import services
-from signals_app.segments.admin.editing import EditingViews, audience_answer, count_text
+from signals_app.segments.admin.editing import TOO_BUSY, EditingViews, audience_answer, count_text
 from signals_app.segments.conditions import InvalidCondition
 from signals_app.segments.fields import Scope
 from signals_app.segments.forms import ConditionsField, sentence_of
@@ -170,4 +171,6 @@ def sample_context(project: Project, tree: Any) -> dict[str, Any]:
         found = services.count_and_sample(project=project, tree=tree, now=now)
     except InvalidCondition as error:
         return {"problem": error.message}
+    except TookTooLong:
+        return {"problem": TOO_BUSY}
     return {"audience": audience_answer(found, now=now)}

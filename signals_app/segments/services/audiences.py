@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +16,14 @@ from signals_app.customers.models import Customer
 from signals_app.projects.models import Project
 from signals_app.segments import conditions, fields
 from signals_app.segments.conditions import Node
-from signals_app.segments.fields import Field, Scope
+from signals_app.segments.fields import Field, FieldType, Scope
 from signals_app.segments.models import Segment
 from signals_app.segments.services.sampling import count_profiles, sample_of
 
 COUNT_SECONDS = 0.8
 """Longer a person at the keyboard does not wait for one number."""
 
+ESTIMATE_SECONDS = 3.0
 LOOKED_THROUGH = 200
 
 _ANNOTATION = "field_{}"
@@ -45,7 +46,7 @@ def profile_values(
     Return {customer id: {field name: value}} for profile fields, unknown values being None (lists: empty).
 
     `names` limits the fields, and so the work; None means all. Customers that do not exist are absent.
-    A few queries whatever the number of customers: one for all single values, one per list.
+    A few queries whatever the number of customers: one for all single values, one per field that has a `read`.
 
     :raises UnknownField: if a name is not in the catalogue.
     """
@@ -58,7 +59,7 @@ def profile_values(
         if field.read is not None:
             read = field.read(customer_ids, now)
             for customer_id, found in values.items():
-                found[field.name] = read.get(customer_id, [])
+                found[field.name] = read.get(customer_id, [] if field.type is FieldType.LIST else None)
     return values
 
 
@@ -75,21 +76,30 @@ def matching_customers(*, project: Project, tree: Any, now: datetime) -> QuerySe
     Return the profiles of a store for which the tree holds at `now`; each appears once.
 
     :raises InvalidCondition: if the tree is not one of the grammar.
+    :raises TookTooLong: if not even the sample could be read, in a database with its hands full.
     """
     node = conditions.parse(tree, fields.fields(Scope.PROFILE))
     return Customer.objects.filter(conditions.to_q(node, now=now), project=project)
 
 
-def count_and_sample(*, project: Project, tree: Any, now: datetime, limit: int = 10) -> AudienceSample:
+def count_and_sample(
+    *,
+    project: Project,
+    tree: Any,
+    now: datetime,
+    limit: int = 10,
+    sampled: Mapping[UUID, Mapping[str, Any]] | None = None,
+) -> AudienceSample:
     """
     Return how many profiles the tree holds for and the `limit` last seen of them, within a few seconds at worst.
 
-    What the database cannot count in `COUNT_SECONDS` is estimated from a sample, and the answer says so.
+    What the database cannot count in `COUNT_SECONDS` is estimated from a sample, and the answer says so. `sampled`
+    holds the values of the sample, if somebody has read them already.
 
     :raises InvalidCondition: if the tree is not one of the grammar.
     """
     node = conditions.parse(tree, fields.fields(Scope.PROFILE))
-    count, is_exact = _count(project, node, now)
+    count, is_exact = _count(project, node, now, sampled)
     customers = _among_last_seen(project, node, now, limit)
     if len(customers) < limit and count > len(customers):
         with suppress(TookTooLong), time_limit(COUNT_SECONDS):
@@ -97,23 +107,34 @@ def count_and_sample(*, project: Project, tree: Any, now: datetime, limit: int =
     return AudienceSample(count, customers, is_exact)
 
 
-def _count(project: Project, node: Node, now: datetime) -> tuple[int, bool]:
+def _count(
+    project: Project, node: Node, now: datetime, sampled: Mapping[UUID, Mapping[str, Any]] | None
+) -> tuple[int, bool]:
     """Return how many profiles the tree holds for, and whether that was counted and not estimated."""
     try:
         with time_limit(COUNT_SECONDS):
             return Customer.objects.filter(conditions.to_q(node, now=now), project=project).count(), True
     except TookTooLong:
-        sample = sample_of(project=project)
-        values = profile_values(customer_ids=sample.ids, names=conditions.field_names(node), now=now)
+        values = sampled or _sampled_values(project, node, now)
         holding = sum(conditions.holds(node, found, now=now) for found in values.values())
         return round(count_profiles(project=project) * holding / max(1, len(values))), False
 
 
+def _sampled_values(project: Project, node: Node, now: datetime) -> dict[UUID, dict[str, Any]]:
+    names = conditions.field_names(node)
+    with time_limit(ESTIMATE_SECONDS):
+        return profile_values(customer_ids=sample_of(project=project).ids, names=names, now=now)
+
+
 def _among_last_seen(project: Project, node: Node, now: datetime, limit: int) -> list[Customer]:
     """Return those of the profiles seen last for which the tree holds: for most trees the few that are looked for."""
-    last_seen = _last_seen(Customer.objects.filter(project=project), LOOKED_THROUGH)
     names = conditions.field_names(node)
-    values = profile_values(customer_ids=[customer.pk for customer in last_seen], names=names, now=now)
+    try:
+        with time_limit(COUNT_SECONDS):
+            last_seen = _last_seen(Customer.objects.filter(project=project), LOOKED_THROUGH)
+            values = profile_values(customer_ids=[customer.pk for customer in last_seen], names=names, now=now)
+    except TookTooLong:
+        return []
     holding = [customer for customer in last_seen if conditions.holds(node, values.get(customer.pk, {}), now=now)]
     return holding[:limit]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from signals_app.core.time_limit import TookTooLong, time_limit
 from signals_app.projects.models import Project
@@ -37,16 +38,25 @@ class CheckedTree:
 
 
 def check_tree(*, project: Project, tree: Any, scope: Scope, now: datetime) -> CheckedTree:
-    """Read a tree as it is being edited; whatever it is, that takes a few seconds at worst."""
+    """
+    Read a tree as it is being edited; whatever it is, that takes a few seconds at worst.
+
+    :raises TookTooLong: if a database with its hands full could not count in that time.
+    """
     catalogue = fields.fields(scope)
     problems = conditions.problems(tree, catalogue)
-    if problems:
-        return CheckedTree("", problems, None, _shares(project, tree, now) if scope is Scope.PROFILE else {})
-    sentence = conditions.sentence(conditions.parse(tree, catalogue)) if tree else ""
+    sentence = conditions.sentence(conditions.parse(tree, catalogue)) if tree and not problems else ""
     if scope is not Scope.PROFILE:
-        return CheckedTree(sentence, (), None, {})
-    audience = count_and_sample(project=project, tree=tree, now=now)
-    return CheckedTree(sentence, (), audience, _shares(project, tree, now))
+        return CheckedTree(sentence, problems, None, {})
+    found = list(conditions.readable_leaves(tree, catalogue))
+    values = _sampled_values(project, {leaf.field.name for _, leaf in found}, now)
+    total = max(1, len(values))
+    shares = {
+        path: sum(conditions.holds(leaf, known, now=now) for known in values.values()) / total
+        for path, leaf in (found[:MOST_SHARES] if values else ())
+    }
+    audience = None if problems else count_and_sample(project=project, tree=tree, now=now, sampled=values)
+    return CheckedTree(sentence, problems, audience, shares)
 
 
 def field_distribution(*, project: Project, field: Field, now: datetime) -> tuple[Distribution, Sample]:
@@ -61,18 +71,13 @@ def field_distribution(*, project: Project, field: Field, now: datetime) -> tupl
     return distribution(field, [values[pk][field.name] for pk in sample.ids if pk in values], now=now), sample
 
 
-def _shares(project: Project, tree: Any, now: datetime) -> dict[str, float]:
-    """Return the share that each readable condition keeps; nothing when that takes too long."""
-    found = list(conditions.readable_leaves(tree, fields.fields(Scope.PROFILE)))[:MOST_SHARES]
-    if not found:
+def _sampled_values(project: Project, names: set[str], now: datetime) -> dict[UUID, dict[str, Any]]:
+    """Return the values of a sample of profiles; nothing when reading them takes too long."""
+    if not names:
         return {}
     sample = sample_of(project=project)
     try:
         with time_limit(FIELD_SECONDS):
-            values = profile_values(customer_ids=sample.ids, names={leaf.field.name for _, leaf in found}, now=now)
+            return profile_values(customer_ids=sample.ids, names=names, now=now)
     except TookTooLong:
         return {}
-    total = max(1, len(values))
-    return {
-        path: sum(conditions.holds(leaf, known, now=now) for known in values.values()) / total for path, leaf in found
-    }

@@ -51,3 +51,5 @@ def _count(segment: Segment, now: datetime, seconds: float) -> tuple[int | None,
             return found.count, found.is_exact
     except InvalidCondition:
         return None, True
+    except TookTooLong:
+        return segment.profile_count, False
