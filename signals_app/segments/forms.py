@@ -246,7 +246,7 @@ def _builder_field(field: Field) -> dict[str, Any]:
 
 
 def _builder_ops(kind: FieldType) -> list[dict[str, Any]]:
-    words = rows.OP_LABELS | (conditions.DATE_OP_WORDS if kind is FieldType.DATETIME else {})
+    words = {**rows.OP_LABELS, **(conditions.DATE_OP_WORDS if kind is FieldType.DATETIME else {})}
     return [
         {"name": op, "label": words[op].replace(" … days", " …"), "needsValue": op not in conditions.OPS_WITHOUT_VALUE}
         for op in conditions.OPS_BY_TYPE[kind]
