@@ -74,6 +74,11 @@ format: .venv/installed-dev ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: frontend
+frontend: ## Build the bundle of the conditions' builder, which is committed (needs Node 20 and npm)
+	npm --prefix frontend ci --ignore-scripts --no-audit --no-fund
+	cd frontend && node --test test && node build.mjs
+
 .PHONY: requirements
 requirements: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile --quiet --upgrade --no-emit-index-url --generate-hashes \

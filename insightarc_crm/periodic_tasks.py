@@ -21,6 +21,7 @@ EVERY_SECONDS = {
     "signals_app.customers.tasks.continue_removals": 60,
     "signals_app.webhooks.tasks.watch_connections": 60,
     "signals_app.webhooks.tasks.probe_addresses": 60,
+    "signals_app.segments.tasks.refresh_counts": 120,
     "signals_app.catalog.tasks.import_due_feeds": 300,
     "insightarc_crm.tasks.prune": 3600,
 }

@@ -61,6 +61,7 @@ ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
     "customers.undo_link":            (True,    True,    False,   False),
     "emails.send_test":               (True,    True,    False,   False),
     "remarketing.explain_match":      (True,    True,    True,    True),
+    "segments.export_segment":        (True,    True,    False,   False),
     "webhooks.paste_secret":          (True,    False,   False,   True),
     "webhooks.probe":                 (True,    False,   False,   True),
     "webhooks.replay":                (True,    False,   False,   True),

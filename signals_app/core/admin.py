@@ -19,6 +19,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import DateTimeField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from simple_history.admin import SimpleHistoryAdmin
@@ -389,7 +390,7 @@ def post_action(
 
     def decorate(method: Callable[[Any, HttpRequest, Any], Any]) -> Any:
         @wraps(method)
-        def run(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        def run(self: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
             row = self.get_object(request, object_id)
             if row is None:
                 raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
@@ -404,7 +405,7 @@ def post_action(
                 if not has_told(request):
                     kind = kind_of_button(method.__name__)
                     tell(request, replace(about, kind=kind, detail=description if kind is DeedKind.DID else ""))
-                return answer if isinstance(answer, HttpResponse) else HttpResponseRedirect(back)
+                return answer if isinstance(answer, HttpResponseBase) else HttpResponseRedirect(back)
             context = {
                 **self.admin_site.each_context(request),
                 "title": description,

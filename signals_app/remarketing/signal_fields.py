@@ -15,6 +15,7 @@ from signals_app.emails.constants import COUNTED_STATES
 from signals_app.emails.models import EmailMessage
 from signals_app.segments import fields
 from signals_app.segments.fields import Field, FieldType, Scope
+from signals_app.segments.related_rows import latest_conditions, number_conditions
 from signals_app.shopper_signals.constants import Stage
 
 LEAVING, VISIT, PROFILE, ORDER, MAILS = "Leaving", "This visit", "The shopper", "The order", "Mails"
@@ -75,24 +76,49 @@ def order_values(order: Order, *, has_earlier_order: bool) -> dict[str, Any]:
     }
 
 
-def _mails() -> QuerySet[EmailMessage]:
-    return EmailMessage.objects.filter(identifier__customer=OuterRef("pk"), state__in=COUNTED_STATES).order_by()
+OWNER = "identifier__customer"
+_COUNTED = Cast(Count("pk"), FloatField())
+
+
+def _mails(now: datetime) -> QuerySet[EmailMessage]:
+    return EmailMessage.objects.filter(state__in=COUNTED_STATES).order_by()
+
+
+def _recent_mails(now: datetime) -> QuerySet[EmailMessage]:
+    return _mails(now).filter(sending_at__gt=now - timedelta(days=30))
 
 
 def _last_mail(now: datetime) -> Combinable:
-    latest = _mails().values("identifier__customer").annotate(answer=Max("sending_at")).values("answer")
+    of_one = _mails(now).filter(identifier__customer=OuterRef("pk"))
+    latest = of_one.values(OWNER).annotate(answer=Max("sending_at")).values("answer")
     return Subquery(latest, output_field=DateTimeField())
 
 
 def _mails_in_30_days(now: datetime) -> Combinable:
-    recent = _mails().filter(sending_at__gt=now - timedelta(days=30))
-    counted = recent.values("identifier__customer").annotate(answer=Cast(Count("pk"), FloatField())).values("answer")
+    of_one = _recent_mails(now).filter(identifier__customer=OuterRef("pk"))
+    counted = of_one.values(OWNER).annotate(answer=_COUNTED).values("answer")
     return Coalesce(Subquery(counted, output_field=FloatField()), Value(0.0))
 
 
 PROFILE_FIELDS = (
-    Field("last_mail_at", "Last mail", FieldType.DATETIME, Scope.PROFILE, expression=_last_mail, group=MAILS),
-    Field("mails_30_days", "Mails in 30 days", NUMBER, Scope.PROFILE, expression=_mails_in_30_days, group=MAILS),
+    Field(
+        "last_mail_at",
+        "Last mail",
+        FieldType.DATETIME,
+        Scope.PROFILE,
+        expression=_last_mail,
+        to_q=latest_conditions(_mails, OWNER, "sending_at"),
+        group=MAILS,
+    ),
+    Field(
+        "mails_30_days",
+        "Mails in 30 days",
+        NUMBER,
+        Scope.PROFILE,
+        expression=_mails_in_30_days,
+        to_q=number_conditions(_recent_mails, OWNER, _COUNTED, counts=True),
+        group=MAILS,
+    ),
 )
 
 

@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import CharField, F, Q, Value
 from django.db.models.expressions import Combinable
+from django.db.models.functions import NullIf
 
 from signals_app.core.exceptions import PermanentError
 
@@ -42,8 +43,9 @@ class Field:
     One entry of the catalogue; `label`, `unit` and `help` are the marketer's words.
 
     A profile field says where its value stands, in one of three ways: `lookup` (a path from Customer), `expression`
-    (an ORM expression over Customer for a moment), or `to_q` and `read` together (lists). A number's expression is a
-    float and a text's empty string is null, so that the database and Python compare alike.
+    (an ORM expression over Customer for a moment), or `to_q` and `read` together (lists). An expression that is a
+    subquery has a `to_q` beside it, which asks a whole store at once (`related_rows`). A number's expression is a float
+    and a text's empty string is null, so that the database and Python compare alike.
     """
 
     name: str
@@ -66,8 +68,15 @@ class Field:
     def is_share(self) -> bool:
         return self.unit == "%"
 
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether the value is a text column as it stands, in which nothing known is an empty string."""
+        return self.type is FieldType.TEXT and self.expression is None and bool(self.lookup)
+
     def at(self, now: datetime) -> Combinable:
         """Return the ORM expression of the value at `now`."""
+        if self.is_plain_text:
+            return NullIf(F(self.lookup), Value("", output_field=CharField()))
         return self.expression(now) if self.expression else F(self.lookup)
 
 

@@ -1,4 +1,9 @@
-"""The form field that edits a condition tree as rows in groups; every room that has such trees uses it."""
+"""
+The form field that edits a condition tree; every room that has such trees uses it.
+
+With JavaScript it is the builder (`frontend/`), which shows groups in groups and counts while one types. What the page
+brings works without: rows in groups, or JSON for what rows cannot say. Either way one form sends one tree.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +15,18 @@ from typing import Any
 
 from django import forms
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from signals_app.segments import conditions, fields, rows
 from signals_app.segments.conditions import InvalidCondition
-from signals_app.segments.fields import Field, Scope
+from signals_app.segments.fields import Field, FieldType, Scope
 
 EXTRA_ROWS = 2
 """Empty rows below each group, so that the form works without JavaScript."""
+
+LONGEST_TREE = 200_000
+"""Characters: many times what a hundred conditions can need."""
 
 SCOPE_LABELS = {Scope.PROFILE: "Profile", Scope.SIGNAL: "Signal", Scope.ORDER: "Order"}
 
@@ -49,8 +58,8 @@ class ConditionsWidget(forms.Widget):
         self.offered = offered or (scope,)
 
     class Media:
-        css = {"all": ["segments/conditions.css"]}
-        js = ["segments/conditions.js"]
+        css = {"all": ["segments/conditions.css", "segments/builder.css"]}
+        js = ["segments/builder.js"]
 
     def use_required_attribute(self, initial: Any) -> bool:
         return False
@@ -82,7 +91,12 @@ class ConditionsWidget(forms.Widget):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         submitted = value if isinstance(value, Submitted) else shown(value, self.scope)
-        context = {"name": name, "id": (attrs or {}).get("id", f"id_{name}"), "choices": self._field_choices()}
+        context = {
+            "name": name,
+            "id": (attrs or {}).get("id", f"id_{name}"),
+            "choices": self._field_choices(),
+            "builder": self._builder_context(name, submitted),
+        }
         if submitted.rows is None:
             return render_to_string(
                 "admin/segments/conditions_json.html", context | _json_context(submitted, self.scope)
@@ -91,10 +105,29 @@ class ConditionsWidget(forms.Widget):
         context |= {
             "join": submitted.rows.join,
             "groups": _groups_context(name, submitted.rows, problems),
-            "spare_row": {"prefix": f"{name}-__group__-__row__", "row": rows.Row()},
             "ops": _op_choices(),
         }
         return render_to_string("admin/segments/conditions.html", context)
+
+    def _builder_context(self, name: str, submitted: Submitted) -> dict[str, Any] | None:
+        """Return what the builder needs to begin; None for what only the boxes of the page can show."""
+        tree = tree_of_submitted(submitted, self.scope)
+        if tree is None:
+            return None
+        return {
+            "name": name,
+            "id": f"builder-{name}",
+            "tree": tree,
+            "text": submitted.json_text,
+            "scope": self.scope.value,
+            "fields": {
+                scope.value: [_builder_field(field) for field in fields.fields(scope).values()]
+                for scope in dict.fromkeys((*self.offered, self.scope))
+            },
+            "ops": {kind.value: _builder_ops(kind) for kind in FieldType},
+            "check": reverse("admin:segments_segment_check"),
+            "field": reverse("admin:segments_segment_field"),
+        }
 
     def _field_choices(self) -> list[dict[str, Any]]:
         """Return the fields in groups: [{"label", "scope", "fields": [Field and its comparisons]}]."""
@@ -120,6 +153,26 @@ def shown(tree: Any, scope: Scope) -> Submitted:
         if found is not None
         else Submitted(json_text=json.dumps(tree, indent=2, ensure_ascii=False))
     )
+
+
+def tree_of_submitted(submitted: Submitted, scope: Scope) -> Any:
+    """Return the tree that was sent or is stored, readable or not; None if it is no tree at all."""
+    try:
+        if submitted.rows is not None:
+            return rows.tree_of(submitted.rows, fields.fields(scope))
+        tree = json.loads(submitted.json_text.strip() or "{}")
+    except (rows.InvalidRows, ValueError, RecursionError):
+        return None
+    return tree if isinstance(tree, dict) and not is_deeper_than(tree, conditions.MAX_DEPTH) else None
+
+
+def is_deeper_than(tree: Any, depth: int) -> bool:
+    """Say whether groups stand more than `depth` deep in a tree, without going deeper than that."""
+    if depth < 0:
+        return True
+    inner = [*tree.values()] if isinstance(tree, dict) else tree if isinstance(tree, list) else []
+    step = 1 if isinstance(tree, dict) else 0
+    return any(is_deeper_than(child, depth - step) for child in inner if isinstance(child, dict | list))
 
 
 def problems_of(edited: rows.Rows, scope: Scope) -> tuple[rows.RowProblem, ...]:
@@ -156,7 +209,6 @@ def _groups_context(
                         "prefix": f"{name}-{number}-{index}",
                         "row": row,
                         "problem": problems.get((number, index)),
-                        "is_spare": index >= len(group.rows),
                     }
                     for index, row in enumerate(shown_rows)
                 ],
@@ -165,16 +217,8 @@ def _groups_context(
     return context
 
 
-def _field_context(field: Field) -> dict[str, Any]:
-    return {
-        "name": field.name,
-        "label": f"{field.label} ({field.unit})" if field.unit else field.label,
-        "type": field.type.value,
-        "unit": field.unit,
-        "help": field.help,
-        "ops": " ".join(conditions.OPS_BY_TYPE[field.type]),
-        "choices": json.dumps([[str(value), str(label)] for value, label in field.choices]) if field.choices else "",
-    }
+def _field_context(field: Field) -> dict[str, str]:
+    return {"name": field.name, "label": f"{field.label} ({field.unit})" if field.unit else field.label}
 
 
 def _op_choices() -> list[dict[str, Any]]:
@@ -183,9 +227,29 @@ def _op_choices() -> list[dict[str, Any]]:
             "value": op,
             "label": label,
             "date_label": conditions.DATE_OP_WORDS.get(op, ""),
-            "needs_value": op not in conditions.OPS_WITHOUT_VALUE,
         }
         for op, label in rows.OP_LABELS.items()
+    ]
+
+
+def _builder_field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "label": field.label,
+        "group": field.group or SCOPE_LABELS[field.scope],
+        "type": field.type.value,
+        "unit": field.unit,
+        "isShare": field.is_share,
+        "help": field.help,
+        "choices": [[str(value), str(label)] for value, label in field.choices],
+    }
+
+
+def _builder_ops(kind: FieldType) -> list[dict[str, Any]]:
+    words = {**rows.OP_LABELS, **(conditions.DATE_OP_WORDS if kind is FieldType.DATETIME else {})}
+    return [
+        {"name": op, "label": words[op].replace(" … days", " …"), "needsValue": op not in conditions.OPS_WITHOUT_VALUE}
+        for op in conditions.OPS_BY_TYPE[kind]
     ]
 
 
@@ -208,16 +272,17 @@ class ConditionsField(forms.Field):
         submitted = value if isinstance(value, Submitted) else Submitted(rows=rows.Rows())
         catalogue = fields.fields(self.scope)
         if submitted.rows is None:
-            tree = self._tree_of_json(submitted.json_text)
+            try:
+                tree = tree_in(submitted.json_text)
+            except ValueError as error:
+                raise forms.ValidationError(str(error)) from error
         else:
             try:
                 tree = rows.edited_tree(submitted.rows, self.before, catalogue)
             except rows.InvalidRows as error:
                 raise forms.ValidationError([problem.message for problem in error.problems]) from error
-        try:
-            conditions.parse(tree, catalogue)
-        except InvalidCondition as error:
-            raise forms.ValidationError(str(error)) from error
+        if problems := conditions.problems(tree, catalogue):
+            raise forms.ValidationError([sentence_about(problem) for problem in problems])
         return tree
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -226,13 +291,27 @@ class ConditionsField(forms.Field):
         except forms.ValidationError:
             return True
 
-    def _tree_of_json(self, text: str) -> dict[str, Any]:
-        try:
-            tree = json.loads(text.strip() or "{}")
-        except ValueError as error:
-            raise forms.ValidationError(f"This is not JSON: {error}.") from error
-        except RecursionError as error:
-            raise forms.ValidationError("The conditions are nested too deep.") from error
-        if not isinstance(tree, dict):
-            raise forms.ValidationError('The conditions must be one JSON object, such as {"all": []}.')
-        return tree
+
+def sentence_about(problem: InvalidCondition) -> str:
+    """Return what is wrong as a sentence; the place only where no field names it."""
+    message = problem.message if problem.field or not problem.path else f"{problem.path}: {problem.message}"
+    return f"{message[:1].upper()}{message[1:]}."
+
+
+def tree_in(text: str) -> dict[str, Any]:
+    """
+    Return the tree that a text of JSON holds; an empty text holds for everyone.
+
+    :raises ValueError: saying what is wrong, in words for a person.
+    """
+    if len(text) > LONGEST_TREE:
+        raise ValueError("These conditions are too long to be read.")
+    try:
+        tree = json.loads(text.strip() or "{}")
+    except ValueError as error:
+        raise ValueError(f"This is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise ValueError("The conditions are nested too deep.") from error
+    if not isinstance(tree, dict):
+        raise ValueError('The conditions must be one JSON object, such as {"all": []}.')
+    return tree

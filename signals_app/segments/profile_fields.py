@@ -11,7 +11,6 @@ from uuid import UUID
 from django.db.models import (
     BooleanField,
     Case,
-    CharField,
     Count,
     DateTimeField,
     Exists,
@@ -27,12 +26,19 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.db.models.functions import Cast, Coalesce
 
 from signals_app.customers.constants import Channel, OrderState, Topic
 from signals_app.customers.models import Consent, Order
 from signals_app.segments import fields
 from signals_app.segments.fields import Field, FieldType, Scope
+from signals_app.segments.related_rows import (
+    latest_conditions,
+    list_conditions,
+    number_conditions,
+    stated_conditions,
+    yes_conditions,
+)
 from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.constants import InterestKind, Stage
 from signals_app.shopper_signals.models import Interest
@@ -41,57 +47,64 @@ from signals_app.shopper_signals.services.interest_rows import FADED
 WHO, INTENT, ORDERS, CONSENT = "Profile", "Buying intent", "Orders", "Consent"
 
 
-def text_expression(path: str) -> Combinable:
-    """Return a text column with its empty string as null: nothing written is nothing known."""
-    return NullIf(F(path), Value("", output_field=CharField()))
-
-
 def _profile(name: str, label: str, kind: FieldType, group: str, **more: Any) -> Field:
     return Field(name=name, label=label, type=kind, scope=Scope.PROFILE, group=group, **more)
 
 
 def _text(name: str, label: str, path: str, **more: Any) -> Field:
-    return _profile(name, label, FieldType.TEXT, WHO, expression=lambda now: text_expression(path), **more)
+    return _profile(name, label, FieldType.TEXT, WHO, lookup=path, **more)
 
 
-# --- Orders: one subquery per shopper -------------------------------------------------------------------------------
+# --- Orders: one subquery per shopper to read, one set for all to ask -------------------------------------------------
+
+OWNER = "identifier__customer"
 
 
-def _of_orders(aggregate: Any, output_field: Any, **conditions: Any) -> Subquery:
-    orders = Order.objects.filter(identifier__customer=OuterRef("pk"), **conditions).order_by()
-    grouped = orders.values("identifier__customer").annotate(answer=aggregate).values("answer")
+def _placed(now: datetime) -> QuerySet[Order]:
+    return Order.objects.filter(state=OrderState.PLACED)
+
+
+def _of_orders(aggregate: Any, output_field: Any) -> Subquery:
+    orders = Order.objects.filter(identifier__customer=OuterRef("pk"), state=OrderState.PLACED).order_by()
+    grouped = orders.values(OWNER).annotate(answer=aggregate).values("answer")
     return Subquery(grouped, output_field=output_field)
 
 
+_ORDERS_COUNTED = Cast(Count("pk"), FloatField())
+_ORDERS_SUMMED = Cast(Sum("total"), FloatField())
+
+
 def _order_count(now: datetime) -> Combinable:
-    counted = _of_orders(Cast(Count("pk"), FloatField()), FloatField(), state=OrderState.PLACED)
-    return Coalesce(counted, Value(0.0))
+    return Coalesce(_of_orders(_ORDERS_COUNTED, FloatField()), Value(0.0))
 
 
 def _order_total(now: datetime) -> Combinable:
-    summed = _of_orders(Cast(Sum("total"), FloatField()), FloatField(), state=OrderState.PLACED)
-    return Coalesce(summed, Value(0.0))
+    return Coalesce(_of_orders(_ORDERS_SUMMED, FloatField()), Value(0.0))
 
 
 def _last_order(now: datetime) -> Combinable:
-    return _of_orders(Max("placed_at"), DateTimeField(), state=OrderState.PLACED)
+    return _of_orders(Max("placed_at"), DateTimeField())
 
 
 # --- Consent: a "no" on any known ID of the shopper counts -----------------------------------------------------------
 
 
-def _consent(topic: Topic) -> Any:
-    said = Consent.objects.filter(identifier__customer=OuterRef("pk"), channel=Channel.EMAIL, topic=topic)
+def _consents(topic: Topic) -> QuerySet[Consent]:
+    return Consent.objects.filter(channel=Channel.EMAIL, topic=topic)
 
-    def expression(now: datetime) -> Combinable:
-        return Case(
-            When(Exists(said.filter(is_granted=False)), then=Value("denied")),
-            When(Exists(said.filter(is_granted=True)), then=Value("granted")),
-            default=Value(None),
-            output_field=CharField(),
-        )
 
-    return expression
+def _read_consent(topic: Topic) -> Any:
+    """Return a reader of what these customers said: a query of its own, since a database asked within another reads all."""
+
+    def read(customer_ids: Collection[UUID], now: datetime) -> dict[UUID, Any]:
+        said = _consents(topic).filter(identifier__customer__in=customer_ids)
+        answers: dict[UUID, Any] = {}
+        # False before True: the "no" stays.
+        for customer_id, is_granted in said.order_by("is_granted").values_list(OWNER, "is_granted"):
+            answers.setdefault(customer_id, "granted" if is_granted else "denied")
+        return answers
+
+    return read
 
 
 def _consent_field(topic: Topic) -> Field:
@@ -100,7 +113,11 @@ def _consent_field(topic: Topic) -> Field:
         f"Consent: {topic.label}",
         FieldType.CHOICE,
         CONSENT,
-        expression=_consent(topic),
+        read=_read_consent(topic),
+        to_q=stated_conditions(
+            _consents(topic).filter(identifier__customer=OuterRef("pk")),
+            {"denied": Q(is_granted=False), "granted": Q(is_granted=True)},
+        ),
         choices=(("granted", "Granted"), ("denied", "Denied")),
         help="Not known: the shopper was never asked.",
     )
@@ -121,12 +138,11 @@ def interests_at(now: datetime) -> QuerySet[Interest]:
     return Interest.objects.filter(weight_log2__gte=floor).order_by("-weight_log2", "pk")
 
 
-def list_conditions(op: str, rows: QuerySet[Any], member: str, value: Any) -> Q:
-    """Compile an operator of a list field, given the rows that make the list and the column of its members."""
-    if op in ("contains", "not_contains"):
-        rows = rows.filter(**{member: value})
-    found = Q(Exists(rows))
-    return ~found if op in ("not_contains", "is_unknown") else found
+def _interests_of_outer(now: datetime) -> QuerySet[Interest]:
+    """Return the interests, not faded at `now`, of the profile of the query around, whose half-life it brings along."""
+    half_life = Cast(OuterRef("intent_profile__half_life_hours"), FloatField())
+    floor = Value(decay.hours(now), output_field=FloatField()) / half_life + Value(math.log2(FADED))
+    return Interest.objects.filter(customer=OuterRef("pk"), weight_log2__gte=floor)
 
 
 def grouped_members(rows: QuerySet[Any], owner: str, member: str) -> dict[UUID, Any]:
@@ -139,7 +155,7 @@ def grouped_members(rows: QuerySet[Any], owner: str, member: str) -> dict[UUID, 
 
 def _interest_field(kind: InterestKind, help_text: str) -> Field:
     def to_q(op: str, value: Any, now: datetime) -> Q:
-        return list_conditions(op, interests_at(now).filter(customer=OuterRef("pk"), kind=kind), "name", value)
+        return list_conditions(op, _interests_of_outer(now).filter(kind=kind), "name", value)
 
     def read(customer_ids: Collection[UUID], now: datetime) -> dict[UUID, Any]:
         return grouped_members(interests_at(now).filter(customer__in=customer_ids, kind=kind), "customer_id", "name")
@@ -155,8 +171,8 @@ def _interest_field(kind: InterestKind, help_text: str) -> Field:
     )
 
 
-def _has_interest(now: datetime) -> Combinable:
-    return Exists(interests_at(now).filter(customer=OuterRef("pk")))
+def _has_interest(now: datetime) -> Any:
+    return Exists(_interests_of_outer(now))
 
 
 def _as_float(path: str) -> Any:
@@ -186,20 +202,54 @@ def profile_fields() -> list[Field]:
         _profile("first_signal_at", "First signal", moment, INTENT, lookup="intent_profile__first_signal_at"),
         _profile("last_signal_at", "Last signal", moment, INTENT, lookup="intent_profile__last_signal_at"),
         _profile("previous_visit_at", "Previous visit", moment, INTENT, lookup="intent_profile__previous_signal_at"),
-        _profile("has_interest", "Has an interest", boolean, INTENT, expression=_has_interest),
+        _profile(
+            "has_interest",
+            "Has an interest",
+            boolean,
+            INTENT,
+            expression=_has_interest,
+            to_q=yes_conditions(lambda now: Q(_has_interest(now))),
+        ),
         _interest_field(InterestKind.PRODUCT, "Product paths, such as /products/wool-scarf."),
         _interest_field(InterestKind.CATEGORY, "Categories, as the product feed writes them."),
         _interest_field(InterestKind.BRAND, "Brands, as the product feed writes them."),
         _interest_field(InterestKind.SEARCH, "What was searched for in the shop."),
-        _profile("order_count", "Orders", number, ORDERS, expression=_order_count),
         _profile(
-            "order_total", "Spent in all", number, ORDERS, expression=_order_total, help="In the store's currency."
+            "order_count",
+            "Orders",
+            number,
+            ORDERS,
+            expression=_order_count,
+            to_q=number_conditions(_placed, OWNER, _ORDERS_COUNTED, counts=True),
         ),
-        _profile("last_ordered_at", "Last order", moment, ORDERS, expression=_last_order),
+        _profile(
+            "order_total",
+            "Spent in all",
+            number,
+            ORDERS,
+            expression=_order_total,
+            to_q=number_conditions(_placed, OWNER, _ORDERS_SUMMED),
+            help="In the store's currency.",
+        ),
+        _profile(
+            "last_ordered_at",
+            "Last order",
+            moment,
+            ORDERS,
+            expression=_last_order,
+            to_q=latest_conditions(_placed, OWNER, "placed_at"),
+        ),
         _consent_field(Topic.MARKETING),
         _consent_field(Topic.PERSONALISATION),
         _consent_field(Topic.TRACKING),
-        _profile("has_email", "Has an e-mail address", boolean, WHO, expression=_has_email),
+        _profile(
+            "has_email",
+            "Has an e-mail address",
+            boolean,
+            WHO,
+            expression=_has_email,
+            to_q=yes_conditions(lambda now: ~Q(email="")),
+        ),
         _text("email", "E-mail", "email"),
         _text("external_id", "Customer ID", "external_id"),
         _text("name", "Name", "name"),

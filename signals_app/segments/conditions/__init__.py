@@ -12,6 +12,7 @@ from signals_app.segments.conditions.columns import Columns
 from signals_app.segments.conditions.database import to_q
 from signals_app.segments.conditions.predicate import ConditionResult, evaluate, holds
 from signals_app.segments.conditions.tree import (
+    MAX_DEPTH,
     OPS_BY_TYPE,
     OPS_WITHOUT_VALUE,
     All,
@@ -23,6 +24,8 @@ from signals_app.segments.conditions.tree import (
     field_names,
     leaves,
     parse,
+    problems,
+    readable_leaves,
 )
 from signals_app.segments.conditions.wording import (
     DATE_OP_WORDS,
@@ -35,6 +38,7 @@ from signals_app.segments.conditions.wording import (
 
 __all__ = [
     "DATE_OP_WORDS",
+    "MAX_DEPTH",
     "OPS_BY_TYPE",
     "OPS_WITHOUT_VALUE",
     "OP_WORDS",
@@ -53,6 +57,8 @@ __all__ = [
     "leaves",
     "number_text",
     "parse",
+    "problems",
+    "readable_leaves",
     "sentence",
     "to_q",
     "value_text",

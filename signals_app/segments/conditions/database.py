@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, Value
+from django.db.models import F, Q, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import (
@@ -20,9 +20,7 @@ from django.db.models.lookups import (
 )
 
 from signals_app.segments.conditions.tree import All, Any_, Leaf, Node, Not
-
-_EVERYONE = Q(pk__isnull=False)
-"""True for every row, also when negated or inside an OR; an empty Q would vanish there."""
+from signals_app.segments.related_rows import EVERYONE
 
 _LOOKUPS: Mapping[str, Callable[[Any, Any], Any]] = {
     "eq": Exact,
@@ -45,7 +43,7 @@ def _to_q(node: Node, now: datetime) -> Q:
         case Not(child):
             return ~_to_q(child, now)
         case All(children):
-            q = _EVERYONE
+            q = EVERYONE
             for child in children:
                 q &= _to_q(child, now)
             return q
@@ -60,14 +58,19 @@ def _leaf_to_q(leaf: Leaf, now: datetime) -> Q:
     field = leaf.field
     if field.to_q is not None:
         return field.to_q(leaf.op, leaf.value, now)
-    expression = field.at(now)
-    known = Q(IsNull(expression, False))
+    if field.is_plain_text:
+        # The bare column, so that an index on it can answer; an empty text is an unknown one.
+        expression: Combinable = F(field.lookup)
+        known = ~Q(Exact(expression, "")) & Q(IsNull(expression, False))
+    else:
+        expression = field.at(now)
+        known = Q(IsNull(expression, False))
     # The explicit null check makes the comparison false, not null, for an unknown value: `not` then gives true.
     match leaf.op:
         case "is_known":
             return known
         case "is_unknown":
-            return Q(IsNull(expression, True))
+            return ~known
         case "within_days":
             return known & Q(GreaterThanOrEqual(expression, now - timedelta(days=leaf.value)))
         case "not_within_days":

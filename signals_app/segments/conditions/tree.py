@@ -15,6 +15,7 @@ MAX_LEAVES = 100
 MAX_LIST_VALUES = 100
 MAX_TEXT_LENGTH = 300
 MAX_DAYS = 3_660
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
 
 KNOWLEDGE_OPS = ("is_known", "is_unknown")
 _ORDER_OPS = ("eq", "ne", "gt", "gte", "lt", "lte")
@@ -129,6 +130,8 @@ def _parse_value(field: Field, op: str, value: Any) -> Any:
         if value is not None:
             raise ValueError("takes no value here")
         return None
+    if value is None or value == "" or value == []:
+        raise ValueError("needs a value")
     if op in ("within_days", "not_within_days"):
         days = _parse_number(value)
         if not 0 < days <= MAX_DAYS:
@@ -156,6 +159,8 @@ def _parse_datetime(value: Any) -> datetime:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         raise ValueError("needs a date such as 2026-11-24") from None
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise ValueError(f"needs a date between {EARLIEST_YEAR} and {LATEST_YEAR}")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -167,6 +172,45 @@ def _parse_text(field: Field, value: Any) -> str:
     if field.type is FieldType.CHOICE and value not in dict(field.choices):
         raise ValueError(f"takes one of: {', '.join(key for key, _ in field.choices)}")
     return value
+
+
+def problems(tree: Any, fields: Mapping[str, Field]) -> list[InvalidCondition]:
+    """Return everything that keeps the tree from being one of the grammar: each unreadable condition, or what comes first."""
+    try:
+        parse(tree, fields)
+    except InvalidCondition as first:
+        return [found for _, found in _read_leaves(tree, fields) if isinstance(found, InvalidCondition)] or [first]
+    return []
+
+
+def readable_leaves(tree: Any, fields: Mapping[str, Field]) -> Iterator[tuple[str, Leaf]]:
+    """Yield (path, leaf) for each condition that can be read, whatever stands around it."""
+    for path, found in _read_leaves(tree, fields):
+        if isinstance(found, Leaf):
+            yield path, found
+
+
+def _read_leaves(tree: Any, fields: Mapping[str, Field]) -> Iterator[tuple[str, Leaf | InvalidCondition]]:
+    waiting = [(tree, "", 0)]
+    seen = 0
+    while waiting and seen <= MAX_LEAVES:
+        node, path, depth = waiting.pop()
+        if not isinstance(node, dict) or depth > MAX_DEPTH:
+            continue
+        if "field" in node:
+            seen += 1
+            try:
+                yield path, _parse_leaf(node, fields, path)
+            except InvalidCondition as problem:
+                yield path, problem
+            continue
+        for key, content in node.items():
+            here = f"{path}.{key}".lstrip(".")
+            if key == "not":
+                waiting.append((content, here, depth + 1))
+            elif key in ("all", "any") and isinstance(content, list):
+                inner = list(enumerate(content[: MAX_LEAVES + 1]))
+                waiting += [(child, f"{here}.{index}", depth + 1) for index, child in reversed(inner)]
 
 
 def leaves(node: Node) -> Iterator[Leaf]:

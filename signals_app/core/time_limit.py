@@ -1,0 +1,76 @@
+"""A bound on how long reading may take, for questions that a person puts together and nobody has measured before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError, connection, transaction
+
+from signals_app.core.exceptions import PermanentError
+
+_STEPS_BETWEEN_LOOKS = 20_000
+"""Instructions of SQLite's machine between two looks at the clock: about a millisecond."""
+
+HASH_MEMORY = "64MB"
+"""
+What one bounded statement of PostgreSQL may keep in memory for a set of ids.
+
+With the usual 4 MB, "is none of these 200,000" compares each profile with the whole set instead of looking it up.
+"""
+
+
+class TookTooLong(PermanentError):
+    """A question to the database that was given up when its time was over."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """
+    Give each statement inside so many seconds; for reading only.
+
+    :raises TookTooLong: when a statement was ended by the limit.
+    """
+    limit = _postgresql_limit if connection.vendor == "postgresql" else _sqlite_limit
+    try:
+        with limit(seconds):
+            yield
+    except OperationalError as error:
+        if _was_ended(error):
+            raise TookTooLong(f"took longer than {seconds:g} s") from error
+        raise
+
+
+@contextmanager
+def _postgresql_limit(seconds: float) -> Iterator[None]:
+    wanted = {"statement_timeout": f"{max(1, round(seconds * 1000))}ms", "work_mem": HASH_MEMORY}
+    with transaction.atomic(), connection.cursor() as cursor:
+        before = {}
+        for name, value in wanted.items():
+            cursor.execute("SELECT current_setting(%s), set_config(%s, %s, true)", [name, name, value])
+            before[name] = cursor.fetchone()[0]
+        yield
+        # Inside somebody's transaction, what was set would hold until its end.
+        for name, value in before.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
+
+
+@contextmanager
+def _sqlite_limit(seconds: float) -> Iterator[None]:
+    connection.ensure_connection()
+    handle = connection.connection
+    until = time.monotonic() + seconds
+    handle.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        handle.set_progress_handler(None, 0)
+
+
+def _was_ended(error: OperationalError) -> bool:
+    if connection.vendor == "postgresql":
+        from psycopg.errors import QueryCanceled
+
+        return isinstance(error.__cause__, QueryCanceled)
+    return "interrupted" in str(error)

@@ -1,0 +1,29 @@
+from signals_app.segments.services.audiences import (
+    AudienceSample,
+    count_and_sample,
+    matching_customers,
+    profile_values,
+    segment_customers,
+    segments_of,
+)
+from signals_app.segments.services.checking import CheckedTree, check_tree, field_distribution
+from signals_app.segments.services.counts import count_segment, due_segments
+from signals_app.segments.services.export import export_rows
+from signals_app.segments.services.sampling import Sample, sample_of
+
+__all__ = [
+    "AudienceSample",
+    "CheckedTree",
+    "Sample",
+    "check_tree",
+    "count_and_sample",
+    "count_segment",
+    "due_segments",
+    "export_rows",
+    "field_distribution",
+    "matching_customers",
+    "profile_values",
+    "sample_of",
+    "segment_customers",
+    "segments_of",
+]
