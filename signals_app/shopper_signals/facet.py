@@ -26,7 +26,8 @@ def timeline(customer: Customer, before: datetime | None, limit: int) -> list[Ti
     if before is not None:
         signals = signals.filter(received_at__lt=before)
     shown = list(signals[:limit])
-    pages = {signal.pk: interests.pages_of(signal.relevant_events) for signal in shown}
+    reader = catalog_services.page_reader(project_id=customer.project_id)
+    pages = {signal.pk: interests.pages_of(signal.relevant_events, reader.page) for signal in shown}
     keys = {key for found in pages.values() for key in interests.product_candidates(found)}
     products = catalog_services.products_by_key(project=customer.project, keys=keys)
     return [_entry(signal, pages[signal.pk], products) for signal in shown]
@@ -87,7 +88,7 @@ def _name(page: Page, products: dict[str, Product]) -> str:
     """Return what a marketer calls a page; nothing for an action or a page of no interest."""
     if page.key in products:
         return products[page.key].title
-    if page.kind in (PageKind.PRODUCT, PageKind.CATEGORY):
+    if page.kind in (PageKind.PRODUCT, PageKind.CATEGORY, PageKind.CONTENT):
         return matching.words_of(page.key)[:LONGEST_NAME]
     if page.kind is PageKind.SEARCH:
         return f"search for “{page.key[:LONGEST_NAME]}”"

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
-from signals_app.shopper_signals.admin import page_address
+from signals_app.shopper_signals.admin.signals import page_address
 from signals_app.shopper_signals.models import ShopperSignal
 
 LIST = "/admin/shopper_signals/shoppersignal/"

@@ -305,7 +305,7 @@ class TestTheCommand:
 
         call_command("recompute_profiles")
 
-        assert json.loads(capsys.readouterr().out) == {"profiles": 1}
+        assert json.loads(capsys.readouterr().out) == {"profiles": 2, "signals": 1}
 
     def test_knows_its_stores(self, project: Project) -> None:
         with pytest.raises(CommandError, match="nobody"):

@@ -1,6 +1,12 @@
-"""What other rooms may ask of signals and buying intent: record, refresh, fold anew, interests."""
+"""What other rooms may ask of signals and buying intent: record, refresh, fold anew, interests and their evidence."""
 
-from signals_app.shopper_signals.services.interest_rows import InterestNow, top_interests
+from signals_app.shopper_signals.services.evidence import (
+    Evidence,
+    FoundEvidence,
+    interest_evidence,
+    latest_addresses,
+)
+from signals_app.shopper_signals.services.interest_rows import InterestNow, label_of, top_interests
 from signals_app.shopper_signals.services.profiles import (
     follow_orders,
     merge_profiles,
@@ -8,19 +14,36 @@ from signals_app.shopper_signals.services.profiles import (
     refold_outdated,
     refresh_due_profiles,
 )
-from signals_app.shopper_signals.services.recalling import recall_signals
+from signals_app.shopper_signals.services.recalling import ScoredSignal, recall_signals, score_as_of
+from signals_app.shopper_signals.services.recomputing import (
+    continue_recompute,
+    refold_customers,
+    start_recompute,
+    stop_recompute,
+)
 from signals_app.shopper_signals.services.recording import NewSignal, RecordedSignal, record_signals
 
 __all__ = [
+    "Evidence",
+    "FoundEvidence",
     "InterestNow",
     "NewSignal",
     "RecordedSignal",
+    "ScoredSignal",
+    "continue_recompute",
     "follow_orders",
+    "interest_evidence",
+    "label_of",
+    "latest_addresses",
     "merge_profiles",
     "recall_signals",
     "record_signals",
     "refold",
+    "refold_customers",
     "refold_outdated",
     "refresh_due_profiles",
+    "score_as_of",
+    "start_recompute",
+    "stop_recompute",
     "top_interests",
 ]
