@@ -1,5 +1,6 @@
 """Admin pages that are composed of several rooms."""
 
 from insightarc_crm.profiles import ProfileAdmin
+from insightarc_crm.url_patterns_page import UrlPatternsAdmin
 
-__all__ = ["ProfileAdmin"]
+__all__ = ["ProfileAdmin", "UrlPatternsAdmin"]

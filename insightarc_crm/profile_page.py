@@ -45,6 +45,8 @@ class InterestRow:
     picture: str
     price: str
     link: str
+    evidence_link: str
+    """The page with the signals that showed it."""
 
 
 def build(*, customer: Customer, before: datetime | None, limit: int = TIMELINE_PAGE) -> dict[str, Any]:
@@ -139,6 +141,7 @@ def _interest(row: Interest, product: Product | None, strongest: float) -> Inter
         picture=picture,
         price=price,
         link=page("catalog_product", "change", product.pk) if product else "",
+        evidence_link=page("shopper_signals_interest", "change", row.pk),
     )
 
 

@@ -228,6 +228,12 @@ KEEP_FACTS_DAYS = env.int("KEEP_FACTS_DAYS", default=90)
 if KEEP_DELIVERIES_DAYS < 0 or min(KEEP_SEEN_BODIES_DAYS, KEEP_COUNTS_DAYS, KEEP_FACTS_DAYS) < 1:
     raise ImproperlyConfigured("KEEP_..._DAYS must be at least 1; only KEEP_DELIVERIES_DAYS may be 0, for ever")
 
+# --- Calibration of the sender's score ------------------------------------------------------------------------------
+
+CALIBRATION_WINDOW_DAYS = env.int("CALIBRATION_WINDOW_DAYS", default=7)  # an order within it counts as one
+if not 1 <= CALIBRATION_WINDOW_DAYS <= 60:
+    raise ImproperlyConfigured("CALIBRATION_WINDOW_DAYS must lie between 1 and 60")
+
 # --- E-mail ---------------------------------------------------------------------------------------------------------
 
 if env.str("EMAIL_URL", default=""):

@@ -33,6 +33,7 @@ class RecomputeRunAdmin(ReadOnlyAdmin, ProjectScopedAdmin[RecomputeRun]):
     change_form_template = "admin/shopper_signals/recompute_run.html"
     list_display = ("started", "state_badge", "progress", "started_by_whom")
     list_display_links = ("started",)
+    search_fields = ("started_by",)
     ordering = ("-started_at", "-pk")
     fieldsets = (
         (None, {"fields": ("state_badge", "progress", "signals", "products")}),
