@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -78,9 +78,7 @@ else:  # the type checker sees a generic class; at run time it is not
 
 
 class BaseRuleFormSet(RuleForms):
-    def get_ordering_widget(self) -> type[forms.Widget]:
-        widget: type[forms.Widget] = NumberInput
-        return widget
+    ordering_widget = NumberInput
 
     def add_fields(self, form: RuleForm, index: int | None) -> None:
         super().add_fields(form, index)
@@ -99,14 +97,17 @@ class BaseRuleFormSet(RuleForms):
         return [rule for *_, rule in sorted(found, key=lambda each: each[:2])]
 
 
-RuleFormSet = forms.formset_factory(
-    RuleForm,
-    formset=BaseRuleFormSet,
-    can_order=True,
-    can_delete=True,
-    extra=EMPTY_ROWS,
-    max_num=MOST_PATTERNS,
-    validate_max=True,
+RuleFormSet = cast(
+    type[BaseRuleFormSet],
+    forms.formset_factory(
+        RuleForm,
+        formset=BaseRuleFormSet,
+        can_order=True,
+        can_delete=True,
+        extra=EMPTY_ROWS,
+        max_num=MOST_PATTERNS,
+        validate_max=True,
+    ),
 )
 
 

@@ -239,6 +239,8 @@ class Calibration(ClaimedModel):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "calibration"
+        verbose_name_plural = "calibration"
         constraints = (
             models.UniqueConstraint(fields=("project", "week", "window_days"), name="calibration_once_a_week"),
             models.CheckConstraint(

@@ -140,10 +140,7 @@ def _candidates(
     mapping: FieldMapping, body: Mapping[str, Any], names: list[str], field: str, issues: list[dict[str, str]]
 ) -> Iterator[tuple[str, Any]]:
     for path in mapping.paths:
-        value: Any = body
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        yield path, value
+        yield path, body.get(path) if "." not in path else _walk(body, path)
     if mapping.expression:
         try:
             yield field, _compiled(mapping.expression).search(body)
@@ -156,6 +153,13 @@ def _candidates(
             issues.append({"field": field, "problem": f"the addresses name several in {mapping.query_parameter}"})
         elif found:
             yield field, found.pop()
+
+
+def _walk(body: Mapping[str, Any], path: str) -> Any:
+    value: Any = body
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _query_values(address: str, parameter: str) -> list[str]:

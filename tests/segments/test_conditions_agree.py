@@ -72,6 +72,9 @@ def make_customer(project: Project, chance: random.Random, number: int) -> None:
             stage=chance.choice(Stage.values),
             signal_count=chance.choice([0, 1, 7]),
             last_drop_proba=chance.choice([None, 0.1, 0.8, 1]),
+            loops_ratio=chance.choice([None, 0, 0.8, 1, 19.9, 1000]),
+            dead_clicks_over_usual=chance.choice([None, -0.1, 0, 3]),
+            performance_percentile=chance.choice([None, 0, 60, 100]),
             last_signal_at=chance.choice([None, some_moment(chance)]),
         )
     hours = NOW.timestamp() / 3600

@@ -101,7 +101,7 @@ def measure_context(measure: Measure, rows: Sequence[Calibration]) -> dict[str, 
     return {
         "measure": measure,
         "total": total,
-        "sentence": sentence_of(measure, total),
+        "sentence": sentence_of(total),
         "drift": drift_sentence(weeks),
         "bins": [bin_row(measure, number, each) for number, each in enumerate(total.bins)],
         "points": chart_points(total),
@@ -113,7 +113,7 @@ def measure_context(measure: Measure, rows: Sequence[Calibration]) -> dict[str, 
     }
 
 
-def sentence_of(measure: Measure, total: Reliability) -> str:
+def sentence_of(total: Reliability) -> str:
     """Return what the figures say, in one or two sentences."""
     if total.brier is None or total.reference is None or not total.is_enough:
         return ""
@@ -126,9 +126,8 @@ def sentence_of(measure: Measure, total: Reliability) -> str:
         worth = f"As a probability it is worse than always saying the average, by {-gain:.0%}."
     if total.ranking is None:
         return worth
-    event = measure.observed.lower()
     return (
-        f"{worth} Of two shoppers, one of whom {event} and one not, it put them in the right order in "
+        f"{worth} Of two shoppers of whom one ordered and one did not, it put them in the right order in "
         f"{total.ranking:.0%} of cases (50% is chance)."
     )
 

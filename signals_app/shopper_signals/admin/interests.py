@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.timesince import timesince
 
 from signals_app.catalog import services as catalog_services
 from signals_app.core.admin import ProjectScopedAdmin, ReadOnlyAdmin
@@ -54,6 +53,7 @@ class InterestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Interest]):
             "label": label,
             "profile": page_link(interest.customer),
             "sentence": sentence_of(interest),
+            "last_seen": ago(interest.last_seen_at),
             "weight": weight_of(interest),
             "half_life": half_life_of(interest),
             "is_all": found.is_all,
@@ -80,12 +80,12 @@ def name_of(interest: Interest) -> str:
 
 
 def sentence_of(interest: Interest) -> str:
-    """Return how the interest is known: "Viewed 4 times, last on 12 May 2026, 3 days ago"."""
+    """Return how the interest is known: "Viewed 4 times, last on 12 May 2026"."""
     verb = VERBS.get(interest.kind, "Viewed")
     count = interest.evidence_count
     times = {1: "once", 2: "twice"}.get(count, f"{count:,} times")
     at = timezone.localtime(interest.last_seen_at)
-    return f"{verb} {times}, last on {at.day} {at:%B %Y}, {timesince(interest.last_seen_at, depth=1)} ago"
+    return f"{verb} {times}, last on {at.day} {at:%B %Y}"
 
 
 def half_life_of(interest: Interest) -> int:
