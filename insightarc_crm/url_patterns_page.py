@@ -55,6 +55,8 @@ class RuleForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.use_required_attribute = False
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = field.label
 
     def clean(self) -> dict[str, Any] | None:
         data = super().clean() or {}
@@ -84,6 +86,7 @@ class BaseRuleFormSet(RuleForms):
         super().add_fields(form, index)
         form.fields["ORDER"].label = "Order"
         form.fields["ORDER"].required = False
+        form.fields["ORDER"].widget.attrs["aria-label"] = "Order"
 
     def rules(self) -> list[UrlRule]:
         """Return the patterns that can be read, in the order that the person gave them."""

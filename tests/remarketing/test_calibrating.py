@@ -232,13 +232,13 @@ class TestWhenItIsGathered:
         services.plan_calibration(now=NOW)
         services.gather_calibration(now=NOW)
         stale = Calibration.objects.select_related("project").get()
-        ids = calibrating._next_ids(stale)
+        last_id, drawn = calibrating._next_shoppers(stale)
         again = calibrating.Gathered()
-        for each in ids:
+        for each in drawn:
             calibrating._gather(stale, each, again, NOW)
 
         row = gather()
-        calibrating._note(stale, ids, again, NOW)
+        calibrating._note(stale, last_id, again, NOW)
 
         row.refresh_from_db()
         assert (exits(row).count, row.shopper_count) == (7, 7)

@@ -75,12 +75,11 @@ def gather_calibration(*, now: datetime) -> bool:
     if not claim.pks:
         return False
     row = Calibration.objects.select_related("project").get(pk=claim.pks[0])
-    ids = _next_ids(row)
+    last_id, drawn = _next_shoppers(row)
     gathered = Gathered()
-    for customer_id in ids:
-        if is_drawn(customer_id, one_in=row.one_in):
-            _gather(row, customer_id, gathered, now)
-    _note(row, ids, gathered, now)
+    for customer_id in drawn:
+        _gather(row, customer_id, gathered, now)
+    _note(row, last_id, gathered, now)
     return True
 
 
@@ -123,13 +122,23 @@ def _plan(project: Project, now: datetime) -> int:
     return planned
 
 
-def _next_ids(row: Calibration) -> list[UUID]:
-    """Return the next shoppers of the store, drawn or not, who were here in the week or later."""
-    customers = Customer.objects.filter(project=row.project, last_seen_at__gte=_begin(row.week)).order_by("pk")
+def _next_shoppers(row: Calibration) -> tuple[UUID | None, list[UUID]]:
+    """
+    Return the next drawn shoppers who were here in the week or later, and the last one looked at: None at the end.
+
+    What is read does not depend on how few of them are wanted: their store may have been full of others for years.
+    """
+    customers = Customer.objects.filter(project=row.project).order_by("pk")
     if row.last_customer_id is not None:
         customers = customers.filter(pk__gt=row.last_customer_id)
-    at_once = min(SHOPPERS_AT_ONCE * row.one_in, IDS_AT_ONCE)
-    return list(customers.values_list("pk", flat=True)[:at_once])
+    begin, last_id, drawn = _begin(row.week), None, []
+    for customer_id, last_seen_at in customers.values_list("pk", "last_seen_at")[:IDS_AT_ONCE]:
+        last_id = customer_id
+        if last_seen_at is not None and last_seen_at >= begin and is_drawn(customer_id, one_in=row.one_in):
+            drawn.append(customer_id)
+            if len(drawn) == SHOPPERS_AT_ONCE:
+                break
+    return last_id, drawn
 
 
 def _gather(row: Calibration, customer_id: UUID, gathered: Gathered, now: datetime) -> None:
@@ -191,15 +200,15 @@ def _times_of_mails(identifiers: list[int], since: datetime, until: datetime) ->
     return [moment for moment in found if moment is not None]
 
 
-def _note(row: Calibration, ids: list[UUID], gathered: Gathered, now: datetime) -> None:
+def _note(row: Calibration, last_id: UUID | None, gathered: Gathered, now: datetime) -> None:
     """Add what was gathered; whoever else did the same shoppers meanwhile finds that the row has moved on."""
     changes: dict[str, object] = {"attempts": 0, "lease_token": None, "lease_until": None}
-    if ids:
+    if last_id is not None:
         exits, intents = Reliability.from_rows(row.exit_bins), Reliability.from_rows(row.intent_bins)
         exits.add(gathered.exits)
         intents.add(gathered.intents)
         changes |= {
-            "last_customer_id": ids[-1],
+            "last_customer_id": last_id,
             "shopper_count": row.shopper_count + gathered.shoppers,
             "left_out_mailed": row.left_out_mailed + gathered.left_out_mailed,
             "left_out_ordered": row.left_out_ordered + gathered.left_out_ordered,
