@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from signals_app.catalog import matching
@@ -51,7 +52,10 @@ class PagesRead:
         return max(self.views.values(), default=0)
 
 
-def pages_of(events: Sequence[Any], page: Callable[[str], Page] = matching.page_kind) -> list[Page]:
+_by_its_words = lru_cache(maxsize=4_096)(matching.page_kind)
+
+
+def pages_of(events: Sequence[Any], page: Callable[[str], Page] = _by_its_words) -> list[Page]:
     """
     Return what the events [{"name": str}, ...] of a signal show, in their order; what has another shape is left out.
 

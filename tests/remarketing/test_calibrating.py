@@ -105,7 +105,8 @@ class TestWhatIsGathered:
             Identifier(project=shop.project, customer=each, kind="anonymous_id", value=str(each.pk)) for each in people
         ]
         Identifier.objects.bulk_create(known)
-        signals, orders = [], []
+        signals: list[ShopperSignal] = []
+        orders: list[Order] = []
         for shopper in known:
             leaves, at = chance.random(), MONDAY + timedelta(minutes=chance.randrange(7 * 24 * 60))
             signals.append(

@@ -71,7 +71,8 @@ def plan_calibration(*, now: datetime) -> int:
 def gather_calibration(*, now: datetime) -> bool:
     """Gather the next shoppers of the newest week that is not done; False if there is nothing to do."""
     waiting = Calibration.objects.filter(state=CalibrationState.GATHERING)
-    claim = claims.claim(waiting.order_by("-week", "pk"), now=now, lease=LEASE, limit=1)
+    # A week that fails again and again is tried again and again, but behind the others.
+    claim = claims.claim(waiting.order_by("attempts", "-week", "pk"), now=now, lease=LEASE, limit=1)
     if not claim.pks:
         return False
     row = Calibration.objects.select_related("project").get(pk=claim.pks[0])

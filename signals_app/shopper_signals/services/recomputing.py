@@ -82,7 +82,8 @@ def continue_recompute(*, now: datetime, run: RecomputeRun | None = None) -> boo
     due = RecomputeRun.objects.filter(state=RecomputeState.RUNNING, due_at__lte=now)
     if run is not None:
         due = due.filter(pk=run.pk)
-    claim = claims.claim(due.order_by("started_at", "pk"), now=now, lease=LEASE, limit=1)
+    # One that fails again and again is tried again and again, but behind those of other stores.
+    claim = claims.claim(due.order_by("attempts", "started_at", "pk"), now=now, lease=LEASE, limit=1)
     if not claim.pks:
         return False
     held = RecomputeRun.objects.select_related("project").get(pk=claim.pks[0])
