@@ -41,6 +41,8 @@ PAGES = {
     "template": "/admin/emails/emailtemplate/ > #result_list tbody a:has-text('Leaving')",
     "segments": "/admin/segments/segment/",
     "products": "/admin/catalog/product/",
+    "patterns": "/admin/catalog/urlpatterns/?preset=shopify",
+    "calibration": "/admin/remarketing/calibration/",
     "connection": "/admin/webhooks/webhooksource/",
     "incoming": "/admin/webhooks/webhookdelivery/",
     "signals": "/admin/shopper_signals/shoppersignal/",

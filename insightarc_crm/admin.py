@@ -2,5 +2,6 @@
 
 from insightarc_crm.erasures import ErasureReportAdmin
 from insightarc_crm.profiles import ProfileAdmin
+from insightarc_crm.url_patterns_page import UrlPatternsAdmin
 
-__all__ = ["ErasureReportAdmin", "ProfileAdmin"]
+__all__ = ["ErasureReportAdmin", "ProfileAdmin", "UrlPatternsAdmin"]

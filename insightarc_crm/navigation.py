@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         (
             Item("Products", "catalog.product", "inventory_2"),
             Item("Feeds", "catalog.productfeed", "rss_feed"),
+            Item("URL patterns", "catalog.urlpatterns", "link"),
             Item("Coupons", "catalog.coupon", "redeem"),
             Item("Orders", "customers.order", "shopping_bag"),
         ),
@@ -61,6 +62,13 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Incoming log", "webhooks.webhookdelivery", "receipt_long"),
             Item("Needs fixing", "webhooks.inboxitem", "build"),
             Item("Signals", "shopper_signals.shoppersignal", "sensors"),
+        ),
+    ),
+    (
+        "Advanced",
+        (
+            Item("Calibration", "remarketing.calibration", "target"),
+            Item("Recomputations", "shopper_signals.recomputerun", "autorenew"),
         ),
     ),
     (

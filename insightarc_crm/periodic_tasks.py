@@ -14,6 +14,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.continue_replays": 10,
     "signals_app.customers.tasks.continue_erasures": 15,
     "signals_app.emails.tasks.send_due": 10,
+    "signals_app.shopper_signals.tasks.continue_recomputations": 10,
     "signals_app.remarketing.tasks.queue_due_matches": 15,
     "signals_app.remarketing.tasks.follow_facts": 15,
     "signals_app.emails.tasks.recover_interrupted": 30,
@@ -23,6 +24,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.probe_addresses": 60,
     "signals_app.segments.tasks.refresh_counts": 120,
     "signals_app.catalog.tasks.import_due_feeds": 300,
+    "signals_app.remarketing.tasks.gather_calibration": 600,
     "insightarc_crm.tasks.prune": 3600,
 }
 

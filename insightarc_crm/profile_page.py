@@ -63,6 +63,8 @@ class InterestRow:
     """The product's page in the admin."""
     shop_link: str
     """The product in the shop."""
+    evidence_link: str
+    """The page with the signals that showed it."""
 
 
 def build(*, customer: Customer, asked: QueryDict, now: datetime) -> dict[str, Any]:
@@ -170,6 +172,7 @@ def _interest(row: Interest, product: Product | None, strongest: float) -> Inter
         price=price,
         link=page("catalog_product", "change", product.pk) if product else "",
         shop_link=product.url if product and is_web_address(product.url) else "",
+        evidence_link=page("shopper_signals_interest", "change", row.pk),
     )
 
 

@@ -236,6 +236,12 @@ if min(KEEP_DELIVERIES_DAYS, KEEP_MAIL_CONTENT_DAYS, KEEP_UNSEEN_SHOPPERS_MONTHS
 if min(KEEP_SEEN_BODIES_DAYS, KEEP_COUNTS_DAYS, KEEP_FACTS_DAYS, KEEP_AUDIT_DAYS, KEEP_CAPTURED_MAILS_DAYS) < 1:
     raise ImproperlyConfigured("KEEP_..._DAYS must be at least 1; 0, for ever, only where the example says so")
 
+# --- Calibration of the sender's score ------------------------------------------------------------------------------
+
+CALIBRATION_WINDOW_DAYS = env.int("CALIBRATION_WINDOW_DAYS", default=7)  # an order within it counts as one
+if not 1 <= CALIBRATION_WINDOW_DAYS <= 60:
+    raise ImproperlyConfigured("CALIBRATION_WINDOW_DAYS must lie between 1 and 60")
+
 # --- E-mail ---------------------------------------------------------------------------------------------------------
 
 if env.str("EMAIL_URL", default=""):

@@ -11,7 +11,7 @@ from django.db import models
 from signals_app.shopper_signals.folding import IntentState
 
 MOMENTS = (
-    *("first_signal_at", "last_signal_at", "last_drop_at"),
+    *("first_signal_at", "last_signal_at", "last_drop_at", "last_leaving_at"),
     *("visit_started_at", "previous_signal_at", "before_slots_at"),
 )
 IDS = ("last_signal_id", "last_drop_id")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -60,7 +59,7 @@ def fold_signal(
     assessed = scoring.assess(state, usual=usual, last_ordered_at=None, now=now)
     profile.keep_state(state)
     profile.intent_score, profile.stage, profile.review_at = assessed.score, assessed.stage.value, assessed.review_at
-    profile.contributions = [asdict(part) for part in assessed.contributions]
+    profile.contributions = [part._asdict() for part in assessed.contributions]
     profile.save()
     return state, assessed
 

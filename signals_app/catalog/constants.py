@@ -13,6 +13,17 @@ class FeedState(TextChoices):
     FAILED = "FAILED", "Failed"
 
 
+class UrlKind(TextChoices):
+    """What a shop's pattern says that an address shows; the values are those of `matching.PageKind`."""
+
+    PRODUCT = "product", "Product"
+    CATEGORY = "category", "Category"
+    CART = "cart", "Cart"
+    CHECKOUT = "checkout", "Checkout"
+    CONTENT = "content", "Content"
+    IGNORED = "ignored", "Ignored"
+
+
 class Availability(TextChoices):
     """The values of the feed's `availability`, as Google Merchant names them."""
 

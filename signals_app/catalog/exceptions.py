@@ -7,3 +7,7 @@ class FeedUnreadable(PermanentError):
 
 class FeedUnreachable(TransientError):
     """The feed's address gave no feed this time."""
+
+
+class InvalidPattern(PermanentError):
+    """A pattern of a shop's addresses that cannot be read; the message says why, for the person who wrote it."""

@@ -8,7 +8,7 @@ an item is no use and left out; any other cell that cannot be used is left empty
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -64,11 +64,17 @@ class Problems:
         self.found.setdefault(attribute, what)
 
 
-def read_item(cells: Mapping[str, str], *, currency: str, now: datetime) -> tuple[FeedItem | None, dict[str, str]]:
+def read_item(
+    cells: Mapping[str, str],
+    *,
+    currency: str,
+    now: datetime,
+    key_of: Callable[[str], str] = matching.catalogue_key,
+) -> tuple[FeedItem | None, dict[str, str]]:
     """
     Return an item and what was wrong with it by attribute; no item if what it cannot do without is missing.
 
-    `currency` is meant where a price names none. A sale price outside of its dates at `now` is left out.
+    `key_of` returns the key of a product's address, as the shop's patterns have it. `currency` is meant where a price names none. A sale price outside of its dates at `now` is left out.
     """
     problems = Problems()
     sku, title = _text(cells, "id"), _text(cells, "title")
@@ -86,7 +92,7 @@ def read_item(cells: Mapping[str, str], *, currency: str, now: datetime) -> tupl
         title=title,
         description=_text(cells, "description"),
         url=url,
-        url_key=matching.catalogue_key(url),
+        url_key=key_of(url),
         image_url=_address(cells, "image_link", problems),
         price=price,
         sale_price=sale_price,

@@ -41,6 +41,7 @@ _LOCALE = re.compile(
     r"|^[a-z]{2}[-_][a-z]{2}$"
 )
 _PAGE_SUFFIXES = (".html", ".htm", ".php", ".aspx")
+_QUERY_OR_FRAGMENT = re.compile(r"[?#]")
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
@@ -50,6 +51,8 @@ class PageKind(Enum):
     CART = "cart"
     CHECKOUT = "checkout"
     SEARCH = "search"
+    CONTENT = "content"
+    IGNORED = "ignored"
     OTHER = "other"
 
 
@@ -59,6 +62,7 @@ class Page(NamedTuple):
 
     `key` is the product's key, the category's handle, the words searched for, or for any other page its path without
     locale, which a shop whose product paths name no product word may have in its catalogue; "" for a mere action.
+    Only patterns of a shop (`url_patterns`) say that a page is content, or to be ignored.
     """
 
     kind: PageKind
@@ -79,7 +83,7 @@ def url_key(url_or_path: str) -> str | None:
 def catalogue_key(url: str) -> str:
     """Return the key under which the catalogue keeps a product: as `url_key`, else its path without locale."""
     page = page_kind(url)
-    return page.key if page.kind is PageKind.PRODUCT else _joined(_segments(url) or [])
+    return page.key if page.kind is PageKind.PRODUCT else joined(_segments(url) or [])
 
 
 def page_kind(url_or_path: str) -> Page:
@@ -89,19 +93,19 @@ def page_kind(url_or_path: str) -> Page:
         return _action(url_or_path)
     product = _after_word(segments, PRODUCT_WORDS)
     if product:
-        return Page(PageKind.PRODUCT, _joined(product))
+        return Page(PageKind.PRODUCT, joined(product))
     words = set(segments)
     if words & CHECKOUT_WORDS:
-        return Page(PageKind.CHECKOUT, _joined(segments))
+        return Page(PageKind.CHECKOUT, joined(segments))
     if words & CART_WORDS:
-        return Page(PageKind.CART, _joined(segments))
+        return Page(PageKind.CART, joined(segments))
     searched = _searched(url_or_path, on_search_page=bool(words & SEARCH_WORDS) or not segments)
     if searched:
         return Page(PageKind.SEARCH, searched)
     category = _after_word(segments, CATEGORY_WORDS)
     if category:
         return Page(PageKind.CATEGORY, category[-1][:KEY_LENGTH])
-    return Page(PageKind.OTHER, _joined(segments))
+    return Page(PageKind.OTHER, joined(segments))
 
 
 def words_of(handle: str) -> str:
@@ -110,33 +114,50 @@ def words_of(handle: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _segments(address: str) -> list[str] | None:
-    """Return the decoded, lower-case path segments without locale, or None if the text is no address or path."""
+def path_segments(address: str) -> list[str] | None:
+    """Return the decoded, lower-case path segments of an address, all of them, or None if the text is none."""
     text = address[:ADDRESS_LENGTH].strip()
     origin = _ORIGIN.match(text) or _BARE_HOST.match(text)
     path = text[origin.end() :] if origin else text
     if not origin and not path.startswith("/"):
         return None
-    path = re.split(r"[?#]", path, maxsplit=1)[0]
-    segments = [segment for segment in (_plain(unquote(part)) for part in path.split("/")) if segment]
-    while segments and _is_locale(segments[0]):
-        segments.pop(0)
+    path = _QUERY_OR_FRAGMENT.split(path, maxsplit=1)[0]
+    return [segment for segment in (plain(unquote(part)) for part in path.split("/")) if segment]
+
+
+def without_locale(segments: list[str]) -> list[str]:
+    """Return path segments without the language or country they begin with."""
+    begin = 0
+    while begin < len(segments) and is_locale(segments[begin]):
+        begin += 1
+    return segments[begin:]
+
+
+def _segments(address: str) -> list[str] | None:
+    """Return the path segments without locale and file ending, or None if the text is no address or path."""
+    segments = path_segments(address)
     if segments:
-        segments[-1] = _without_suffix(segments[-1])
+        segments = without_locale(segments)
+    if segments:
+        segments[-1] = without_suffix(segments[-1])
     return segments
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text in one Unicode form and lower case, without what cannot be printed (PostgreSQL refuses some of it)."""
+    if text.isascii() and text.isprintable():
+        return text.lower().strip()
     lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
     return "".join(character for character in lowered if character.isprintable()).strip()
 
 
-def _is_locale(segment: str) -> bool:
+def is_locale(segment: str) -> bool:
+    """Say whether the beginning of a path is a language or country, such as "de" or "en-gb"."""
     return _LOCALE.match(segment) is not None
 
 
-def _without_suffix(segment: str) -> str:
+def without_suffix(segment: str) -> str:
+    """Return the last part of a path without .html and the like."""
     for suffix in _PAGE_SUFFIXES:
         if segment.endswith(suffix) and len(segment) > len(suffix):
             return segment[: -len(suffix)]
@@ -151,22 +172,25 @@ def _after_word(segments: list[str], words: frozenset[str]) -> list[str]:
     return []
 
 
-def _joined(segments: list[str]) -> str:
+def joined(segments: list[str]) -> str:
+    """Return a path as a key."""
     return ("/" + "/".join(segments))[:KEY_LENGTH].rstrip()
 
 
 def _searched(address: str, *, on_search_page: bool) -> str:
     _, _, query = address[:ADDRESS_LENGTH].partition("?")
+    if not query:
+        return ""
     given = dict(parse_qsl(query.partition("#")[0], max_num_fields=None))
     for name in SEARCH_PARAMETERS:
         # "q" means a search wherever it stands; the other names are used for other things too.
         if name in given and (on_search_page or name == "q"):
-            return " ".join(_plain(given[name]).split())[:SEARCH_LENGTH].rstrip()
+            return " ".join(plain(given[name]).split())[:SEARCH_LENGTH].rstrip()
     return ""
 
 
 def _action(name: str) -> Page:
-    words = _SEPARATORS.sub(" ", _plain(name[:SEARCH_LENGTH])).strip()
+    words = _SEPARATORS.sub(" ", plain(name[:SEARCH_LENGTH])).strip()
     if words in CART_ACTIONS:
         return Page(PageKind.CART, "")
     if words in CHECKOUT_ACTIONS:

@@ -43,6 +43,28 @@ class ProductFeed(PublicIdModel, ClaimedModel, TimestampedModel):
             raise ValidationError({"upload": f"The file is larger than {MAX_FEED_BYTES // 1024 // 1024} MB."})
 
 
+class UrlPatterns(PublicIdModel, TimestampedModel):
+    """
+    Which addresses of a shop are products, categories, cart, checkout or content, and which say nothing.
+
+    A shop without a row has no patterns: its addresses are read by the words that shops use.
+    """
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="url_patterns")
+    patterns = models.JSONField(default=list, blank=True)
+    """[{"kind": "product", "pattern": "/products/{slug}"}, ...]; the first that fits counts (`catalog.url_patterns`)."""
+    version = models.PositiveIntegerField(default=0, editable=False)
+    """One more with each change, so that what was compiled of an older one is known to be old."""
+    saved_by = models.CharField(max_length=150, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "URL patterns"
+        verbose_name_plural = "URL patterns"
+
+    def __str__(self) -> str:
+        return "URL patterns"
+
+
 class Product(PublicIdModel, TimestampedModel):
     """One item of the shop, as its feed describes it."""
 
@@ -54,7 +76,7 @@ class Product(PublicIdModel, TimestampedModel):
     description = models.TextField(blank=True)
     url = models.URLField(max_length=2000, validators=[URLValidator(schemes=["http", "https"])])
     url_key = models.CharField(max_length=300, editable=False)
-    """What `matching.catalogue_key` makes of `url`: the path without locale, collection and variant."""
+    """What the shop's `PageReader.catalogue_key` makes of `url`: the path without locale, collection and variant."""
     image_url = models.URLField(max_length=2000, blank=True, validators=[URLValidator(schemes=["http", "https"])])
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     sale_price = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import islice
@@ -25,9 +26,6 @@ from signals_app.core.cursors import bound_cursor
 
 ROWS_AT_ONCE = 1_000
 
-Row = Sequence[Any]
-AnyModel = TypeVar("AnyModel", bound=Model)
-
 
 class Merge(Enum):
     """What becomes of a column when the row is there already."""
@@ -39,13 +37,29 @@ class Merge(Enum):
     """log2(2^old + 2^new), for sums that are stored as their logarithm."""
 
 
+@dataclass(frozen=True, slots=True)
+class OfLater:
+    """
+    A column that goes with another: the new value if that of `column` is later, or as late and this one is larger.
+
+    So the column is that of the latest row, in whatever order the rows come.
+    """
+
+    column: str
+
+
+HowToMerge = Merge | OfLater
+Row = Sequence[Any]
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
 def write_rows(
     model: type[Model],
     *,
     fields: Sequence[str],
     rows: Iterable[Row],
     unique: Sequence[str] = (),
-    merge: Mapping[str, Merge] | None = None,
+    merge: Mapping[str, HowToMerge] | None = None,
 ) -> None:
     """
     Insert rows, in the caller's transaction; each has one value for each of `fields`.
@@ -209,7 +223,7 @@ def _insert_into(model: type[Model], columns: Sequence[Any]) -> str:
     return f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({names})"
 
 
-def _on_conflict(model: type[Model], unique: Sequence[str], merge: Mapping[str, Merge]) -> str:
+def _on_conflict(model: type[Model], unique: Sequence[str], merge: Mapping[str, HowToMerge]) -> str:
     if not unique:
         return ""
     quote = connection.ops.quote_name
@@ -220,7 +234,13 @@ def _on_conflict(model: type[Model], unique: Sequence[str], merge: Mapping[str, 
     changes = []
     for name, how in merge.items():
         column = quote(_column(model, name))
-        changes.append(f"{column} = {_merged(how, f'{table}.{column}', f'EXCLUDED.{column}')}")
+        old, new = f"{table}.{column}", f"EXCLUDED.{column}"
+        if isinstance(how, OfLater):
+            by = quote(_column(model, how.column))
+            is_later = f"{old} IS NULL OR (EXCLUDED.{by}, {new}) > ({table}.{by}, {old})"
+            changes.append(f"{column} = CASE WHEN {is_later} THEN {new} ELSE {old} END")
+        else:
+            changes.append(f"{column} = {_merged(how, old, new)}")
     return f" ON CONFLICT ({keys}) DO UPDATE SET {', '.join(changes)}"
 
 

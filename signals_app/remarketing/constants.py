@@ -27,6 +27,11 @@ class MatchState(TextChoices):
     EXPIRED = "expired", "Too late"
 
 
+class CalibrationState(TextChoices):
+    GATHERING = "GATHERING", "Being gathered"
+    DONE = "DONE", "Done"
+
+
 class Arm(TextChoices):
     TREATMENT = "TREATMENT", "Gets the mail"
     HOLDOUT = "HOLDOUT", "Control group"

@@ -9,7 +9,15 @@ from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedMode
 from signals_app.customers.models import Identifier, Order
 from signals_app.emails.models import EmailMessage, EmailTemplate
 from signals_app.projects.models import Project
-from signals_app.remarketing.constants import Arm, EntryEvent, MatchState, Reason, RuleAction, RuleStatus
+from signals_app.remarketing.constants import (
+    Arm,
+    CalibrationState,
+    EntryEvent,
+    MatchState,
+    Reason,
+    RuleAction,
+    RuleStatus,
+)
 from signals_app.shopper_signals.models import ShopperSignal
 
 hour_validators = [MaxValueValidator(23)]
@@ -230,3 +238,47 @@ class ErasedResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day:%Y-%m-%d}: {self.shoppers} shoppers"
+
+
+class Calibration(ClaimedModel):
+    """
+    What was predicted for the shoppers of one week, and what they did within some days of it.
+
+    Counts only: no shopper can be found in it. `services.calibrating` says who is counted and why.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="calibrations")
+    week = models.DateField()
+    """Its Monday, UTC."""
+    window_days = models.PositiveSmallIntegerField()
+    """Days within which an order counts."""
+    state = models.CharField(max_length=10, choices=CalibrationState.choices, default=CalibrationState.GATHERING)
+    one_in = models.PositiveIntegerField(default=1)
+    """One in how many shoppers is looked at."""
+    last_customer_id = models.UUIDField(null=True)
+    """The place it has come to: every shopper up to here is looked at."""
+    shopper_count = models.PositiveIntegerField(default=0)
+    left_out_mailed = models.PositiveIntegerField(default=0)
+    left_out_ordered = models.PositiveIntegerField(default=0)
+    exit_bins = models.JSONField(default=list)
+    """`Reliability.as_rows` of drop_proba against "did not order"."""
+    intent_bins = models.JSONField(default=list)
+    """The same of the intent score (of 100) against "ordered"."""
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "calibration"
+        verbose_name_plural = "calibration"
+        constraints = (
+            models.UniqueConstraint(fields=("project", "week", "window_days"), name="calibration_once_a_week"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=CalibrationState.values), name="calibration_state_known"
+            ),
+            models.CheckConstraint(condition=models.Q(one_in__gte=1), name="calibration_one_in_positive"),
+        )
+        indexes = (
+            models.Index(fields=("-week",), name="calibration_gathering", condition=models.Q(state="GATHERING")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.week:%Y-%m-%d}"

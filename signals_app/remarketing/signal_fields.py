@@ -38,7 +38,12 @@ SIGNAL_FIELDS = (
     _signal("num_events", "Events", NUMBER, VISIT, "What the shopper did in this visit so far."),
     _signal("performance", "Time spent (index)", NUMBER, VISIT, "As Insightarc reports it; it names no unit."),
     _signal(
-        "performance_percentile", "Time spent (percentile)", NUMBER, VISIT, "0 to 100, among this store's signals."
+        "performance_percentile",
+        "Time spent (percentile)",
+        NUMBER,
+        VISIT,
+        "Among this store's signals of 7 days: 90 is more than 90 % of them.",
+        unit="of 100",
     ),
     _signal("num_loops", "Back-and-forth", NUMBER, VISIT),
     _signal("avg_loops", "Back-and-forth, usual level", NUMBER, VISIT),

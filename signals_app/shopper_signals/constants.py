@@ -17,6 +17,20 @@ class InterestKind(TextChoices):
     CATEGORY = "category", "Category"
     BRAND = "brand", "Brand"
     SEARCH = "search", "Search"
+    CONTENT = "content", "Content"
+
+
+class RecomputeState(TextChoices):
+    RUNNING = "RUNNING", "Running"
+    DONE = "DONE", "Done"
+    STOPPED = "STOPPED", "Stopped"
+
+
+class RecomputePhase(TextChoices):
+    """The catalogue's keys first: what a page shows is looked up by them."""
+
+    PRODUCTS = "PRODUCTS", "Products"
+    PROFILES = "PROFILES", "Profiles"
 
 
 INTERESTS_SHOWN = 50
@@ -24,6 +38,9 @@ INTERESTS_SHOWN = 50
 
 DAYS_COUNTED = 31
 """Days for which a profile keeps the number of signals, counted back from its last signal."""
+
+LEAVING_DROP = 0.8
+"""A shopper is about to leave from this exit likelihood on."""
 
 VISIT_GAP = timedelta(minutes=30)
 """A pause this long, or longer, ends a visit."""

@@ -39,7 +39,8 @@ INTERESTS_COMPARED = 5
 def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
     signals = ShopperSignal.objects.defer("extra")
     shown = newest.of_customer(signals, excerpt, customer=customer, kind="signal", at="received_at")
-    pages = {signal.pk: interests.pages_of(signal.relevant_events) for signal in shown}
+    reader = catalog_services.page_reader(project_id=customer.project_id)
+    pages = {signal.pk: interests.pages_of(signal.relevant_events, reader.page) for signal in shown}
     keys = {key for found in pages.values() for key in interests.product_candidates(found)}
     products = catalog_services.products_by_key(project=customer.project, keys=keys)
     return [_entry(signal, pages[signal.pk], products) for signal in shown]
@@ -149,7 +150,7 @@ def _name(page: Page, products: dict[str, Product]) -> str:
     """Return what a marketer calls a page; nothing for an action or a page of no interest."""
     if page.key in products:
         return products[page.key].title
-    if page.kind in (PageKind.PRODUCT, PageKind.CATEGORY):
+    if page.kind in (PageKind.PRODUCT, PageKind.CATEGORY, PageKind.CONTENT):
         return matching.words_of(page.key)[:LONGEST_NAME]
     if page.kind is PageKind.SEARCH:
         return f"search for “{page.key[:LONGEST_NAME]}”"

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 from signals_app.shopper_signals import decay
-from signals_app.shopper_signals.constants import DAYS_COUNTED, VISIT_GAP
-
-FAST = 6
-"""A fast quantity has a sixth of the half-life."""
+from signals_app.shopper_signals.constants import DAYS_COUNTED, LEAVING_DROP, VISIT_GAP
 
 # The most that one signal counts for, whatever it says: without it one absurd signal would outlive all others.
 MOST_EVENTS = 500.0
@@ -54,9 +51,10 @@ class IntentState:
     The folded signals of one shopper; the columns of the same names of `IntentProfile`.
 
     `events`, `performance` and `products` (different ones in one signal) are peaks, since a visit's signals report
-    totals that rise; the rest are sums: `product_views` different products a signal, `cart` signals that show the cart or checkout, `drop_proba` and the
-    number of signals that carry it, `loops` and `broken_buttons` with what was usual according to the signals
-    (`_usual`), and the number of signals that did not say (`_bare`).
+    totals that rise; the rest are sums: `product_views` different products a signal, `cart` signals that show the cart
+    or checkout, `drop_proba` and the number of signals that carry it, `loops` and `broken_buttons` with what was usual
+    according to the signals (`_usual`), and the number of signals that did not say (`_bare`). `last_leaving_at` is the
+    latest moment at which a signal said that the shopper was about to leave.
     """
 
     half_life_hours: int
@@ -67,6 +65,7 @@ class IntentState:
     last_drop_proba: float | None = None
     last_drop_at: datetime | None = None
     last_drop_id: uuid.UUID | None = None
+    last_leaving_at: datetime | None = None
     visit_started_at: datetime | None = None
     previous_signal_at: datetime | None = None
     recent_slots: dict[str, list[int]] = field(default_factory=dict)
@@ -87,9 +86,6 @@ class IntentState:
     broken_buttons_usual_log2: float | None = None
     broken_buttons_bare_log2: float | None = None
     broken_buttons_count_log2: float | None = None
-    drop_proba_fast_log2: float | None = None
-    drop_proba_count_fast_log2: float | None = None
-    drop_proba_peak_fast_log2: float | None = None
 
     def age_units(self, moment: datetime) -> float:
         """Return t/h for a moment."""
@@ -97,7 +93,7 @@ class IntentState:
 
 
 STATE_FIELDS = tuple(one.name for one in fields(IntentState))
-PEAKS = frozenset({"events_log2", "performance_log2", "products_log2", "drop_proba_peak_fast_log2"})
+PEAKS = frozenset({"events_log2", "performance_log2", "products_log2"})
 SUMS = tuple(name for name in STATE_FIELDS if name.endswith("_log2") and name not in PEAKS)
 
 
@@ -129,6 +125,7 @@ def merge(state: IntentState, other: IntentState) -> None:
         _note_last(state, other.last_signal_at, other.last_signal_id)
     if other.last_drop_at and other.last_drop_id and other.last_drop_proba is not None:
         _note_drop(state, other.last_drop_at, other.last_drop_id, other.last_drop_proba)
+    state.last_leaving_at = _later(state.last_leaving_at, other.last_leaving_at)
     for slot, (first, last) in other.recent_slots.items():
         _widen(state.recent_slots, slot, first, last)
     state.before_slots_at = _later(state.before_slots_at, other.before_slots_at)
@@ -140,7 +137,6 @@ def merge(state: IntentState, other: IntentState) -> None:
 
 def _fold_quantities(state: IntentState, signal: SignalFacts) -> None:
     slow = state.age_units(signal.received_at)
-    fast = slow * FAST
     add, larger, log2_of = decay.add, decay.larger, decay.log2_of
     state.signals_log2 = add(state.signals_log2, slow)
     state.events_log2 = larger(state.events_log2, log2_of(signal.num_events, slow, most=MOST_EVENTS))
@@ -154,9 +150,8 @@ def _fold_quantities(state: IntentState, signal: SignalFacts) -> None:
     if drop is not None and 0 <= drop <= 1:
         state.drop_proba_log2 = add(state.drop_proba_log2, log2_of(drop, slow, most=1))
         state.drop_proba_count_log2 = add(state.drop_proba_count_log2, slow)
-        state.drop_proba_fast_log2 = add(state.drop_proba_fast_log2, log2_of(drop, fast, most=1))
-        state.drop_proba_count_fast_log2 = add(state.drop_proba_count_fast_log2, fast)
-        state.drop_proba_peak_fast_log2 = larger(state.drop_proba_peak_fast_log2, log2_of(drop, fast, most=1))
+        if drop >= LEAVING_DROP - 1e-9:
+            state.last_leaving_at = _later(state.last_leaving_at, signal.received_at)
         _note_drop(state, signal.received_at, signal.id, drop)
 
 

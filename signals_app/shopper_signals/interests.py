@@ -2,12 +2,13 @@
 What a signal's pages say about the shopper's interests.
 
 A product is known by its path, or because the catalogue has the path; category and brand come from the catalogue's
-product, a category also from the path of its own page, a search from its address.
+product, a category also from the path of its own page, a search from its address. Content is
+what the shop's patterns say is content.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -51,15 +52,17 @@ class PagesRead:
         return max(self.views.values(), default=0)
 
 
-@lru_cache(maxsize=2048)
-def _page(name: str) -> Page:
-    return matching.page_kind(name)
+_by_its_words = lru_cache(maxsize=4_096)(matching.page_kind)
 
 
-def pages_of(events: Sequence[Any]) -> list[Page]:
-    """Return what the events [{"name": str}, ...] of a signal show, in their order; what has another shape is left out."""
+def pages_of(events: Sequence[Any], page: Callable[[str], Page] = _by_its_words) -> list[Page]:
+    """
+    Return what the events [{"name": str}, ...] of a signal show, in their order; what has another shape is left out.
+
+    `page` reads one address or action, as the shop's patterns have it.
+    """
     names = (event.get("name") for event in events[:PAGES_READ] if isinstance(event, dict))
-    return [_page(name) for name in names if isinstance(name, str)]
+    return [page(name) for name in names if isinstance(name, str)]
 
 
 def product_candidates(pages: Iterable[Page]) -> set[str]:
@@ -83,6 +86,8 @@ def read(pages: Sequence[Page], catalogue: Mapping[str, ProductFacts]) -> PagesR
             _add(weights, InterestKind.CATEGORY, page.key)
         elif page.kind is PageKind.SEARCH:
             _add(weights, InterestKind.SEARCH, page.key)
+        elif page.kind is PageKind.CONTENT:
+            _add(weights, InterestKind.CONTENT, page.key)
     visited_cart = any(page.kind in (PageKind.CART, PageKind.CHECKOUT) for page in pages)
     if len(weights) > MOST_INTERESTS:
         weights = dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MOST_INTERESTS])

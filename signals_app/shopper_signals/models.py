@@ -5,9 +5,10 @@ import uuid
 from django.db import models
 
 from signals_app.core.clock import Now
+from signals_app.core.models import ClaimedModel, PublicIdModel
 from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
-from signals_app.shopper_signals.constants import InterestKind, Stage
+from signals_app.shopper_signals.constants import InterestKind, RecomputePhase, RecomputeState, Stage
 
 
 class ShopperSignal(models.Model):
@@ -58,9 +59,8 @@ class IntentProfile(models.Model):
     """
     What a shopper's signals add up to, folded signal by signal with exponential decay.
 
-    Columns named `_log2` hold fading quantities as `decay.py` describes: L, or null for "nothing yet". Those with
-    `_fast_` fade with a sixth of the half-life, the others with the half-life itself; `folding.py` says what each
-    adds up, `scoring.py` what follows from them.
+    Columns named `_log2` hold fading quantities as `decay.py` describes: L, or null for "nothing yet"; `folding.py`
+    says what each adds up, `scoring.py` what follows from them.
     """
 
     customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="intent_profile")
@@ -78,6 +78,8 @@ class IntentProfile(models.Model):
     last_drop_at = models.DateTimeField(null=True)
     last_drop_id = models.UUIDField(null=True)
     """The signal that `last_drop_proba` is of: the last one may carry none."""
+    last_leaving_at = models.DateTimeField(null=True)
+    """The latest signal that said the shopper was about to leave."""
     visit_started_at = models.DateTimeField(null=True)
     previous_signal_at = models.DateTimeField("previous visit", null=True)
     """The last signal of the visit before the last: a pause of 30 minutes ends a visit."""
@@ -103,9 +105,6 @@ class IntentProfile(models.Model):
     broken_buttons_usual_log2 = models.FloatField(null=True)
     broken_buttons_bare_log2 = models.FloatField(null=True)
     broken_buttons_count_log2 = models.FloatField(null=True)
-    drop_proba_fast_log2 = models.FloatField(null=True)
-    drop_proba_count_fast_log2 = models.FloatField(null=True)
-    drop_proba_peak_fast_log2 = models.FloatField(null=True)
 
     # Where folding anew stands (Note [Folding little by little], in `services.refolding`); null: all is folded.
     refold_before = models.DateTimeField(null=True)
@@ -117,7 +116,11 @@ class IntentProfile(models.Model):
     intent_score = models.FloatField("intent score", default=0)
     stage = models.CharField(max_length=30, choices=Stage.choices, default=Stage.BROWSING)
     contributions = models.JSONField(default=list)
-    """[{"name": "Activity", "points": 12.5, "detail": "25 events"}, ...]; the points add up to the score."""
+    """[{"name": "Activity", "points": 12.5, "detail": "A visit with 25 events ... adds 12.5 points."}, ...]; the points add up to the score."""
+    loops_ratio = models.FloatField("back-and-forth compared with usual", null=True)
+    """1 is as usual. This and the next two: see `scoring.Assessment`."""
+    dead_clicks_over_usual = models.FloatField("dead clicks above usual", null=True)
+    performance_percentile = models.FloatField("time spent (percentile)", null=True)
     last_ordered_at = models.DateTimeField(null=True)
     scored_at = models.DateTimeField(null=True)
     review_at = models.DateTimeField(null=True)
@@ -160,7 +163,10 @@ class Interest(models.Model):
     weight_log2 = models.FloatField()
     """L of `decay.py`, with the half-life of the profile: ordering by it is ordering by the weight at any one time."""
     evidence_count = models.PositiveIntegerField(default=0)
+    """Signals that showed it."""
     last_seen_at = models.DateTimeField()
+    last_signal_id = models.UUIDField(null=True)
+    """The last of them; the others are found among the shopper's signals when somebody asks."""
 
     class Meta:
         constraints = (
@@ -200,3 +206,42 @@ class ShopBaseline(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day:%Y-%m-%d}: {self.signal_count} signals"
+
+
+class RecomputeRun(PublicIdModel, ClaimedModel):
+    """The folding anew of every profile of a store from its stored signals, carried out by the workers in slices."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="recompute_runs")
+    state = models.CharField(max_length=10, choices=RecomputeState.choices, default=RecomputeState.RUNNING)
+    phase = models.CharField(max_length=10, choices=RecomputePhase.choices, default=RecomputePhase.PRODUCTS)
+    expected = models.PositiveBigIntegerField(default=0)
+    """Profiles at the start."""
+    profiles_done = models.PositiveBigIntegerField(default=0)
+    signals_read = models.PositiveBigIntegerField(default=0)
+    products_changed = models.PositiveBigIntegerField(default=0)
+    last_id = models.UUIDField(null=True, blank=True)
+    """The last product or customer of the phase that is done: a run that was broken off goes on behind it."""
+    started_by = models.CharField(max_length=150, blank=True)
+    started_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    """A little after the start: by then no process reads addresses with the patterns of before."""
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "recomputation of profiles"
+        verbose_name_plural = "recomputations of profiles"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project",), condition=models.Q(state="RUNNING"), name="recompute_run_one_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=RecomputeState.values), name="recompute_run_state_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(phase__in=RecomputePhase.values), name="recompute_run_phase_known"
+            ),
+        )
+        indexes = (models.Index(fields=("due_at",), name="recompute_run_running", condition=models.Q(state="RUNNING")),)
+
+    def __str__(self) -> str:
+        return "Recomputation of profiles"

@@ -25,3 +25,12 @@ def refresh_due_profiles(**kwargs: object) -> int:
         while time.monotonic() < until and (done := step(now=now)):
             count += done
     return count
+
+
+@shared_task
+def continue_recomputations(**kwargs: object) -> int:
+    """Fold the next profiles anew for those who asked for it, for half a minute at most; return how many slices."""
+    until, count = time.monotonic() + SECONDS_A_CALL, 0
+    while time.monotonic() < until and services.continue_recompute(now=timezone.now()):
+        count += 1
+    return count

@@ -46,8 +46,15 @@ class Members(dict[str, Any]):
         return members
 
 
+def is_clean(text: str, limit: int = MAX_STRING) -> bool:
+    """Say of a text, as quickly as most texts allow, that nothing in it has to go; False may be a mistake."""
+    return text.isascii() and len(text) <= limit and "\x00" not in text
+
+
 def clean_string(text: str, where: str, issues: Issues, limit: int = MAX_STRING) -> str:
     """Return `text` without characters that cannot be stored, cut to `limit` characters."""
+    if is_clean(text, limit):
+        return text
     cleaned, replaced = _UNSTORABLE.subn("\ufffd", text)
     if replaced:
         issues.add(where, "characters that cannot be stored were replaced")

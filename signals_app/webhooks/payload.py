@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from signals_app.webhooks import nesting
-from signals_app.webhooks.cleaning import Cleaner, Issues, Members, clean_int, clean_string
+from signals_app.webhooks.cleaning import INT_MAX, Cleaner, Issues, Members, clean_int, clean_string, is_clean
 from signals_app.webhooks.exceptions import MalformedDelivery
 
 MAX_EVENTS = 200
@@ -130,8 +130,8 @@ def _number(members: Members, name: str, issues: Issues, *, highest: float = mat
     value = members.get(name)
     if value is None:
         return None
-    if isinstance(value, float) and 0 <= value <= highest and value != math.inf:
-        return value + 0.0  # -0.0 becomes 0.0
+    if type(value) is float and 0.0 < value <= highest and value < math.inf:
+        return value  # as nearly all are; what follows tells what is wrong with the others
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         issues.add(name, "not a number")
         return None
@@ -147,6 +147,8 @@ def _number(members: Members, name: str, issues: Issues, *, highest: float = mat
 
 def _count(members: Members, name: str, issues: Issues) -> int | None:
     value = members.get(name)
+    if type(value) is int and 0 <= value <= INT_MAX:
+        return value
     number = _number(members, name, issues)
     if number is None or value is None:
         return None
@@ -176,8 +178,11 @@ def _events(value: Any, issues: Issues) -> list[dict[str, str]]:
         issues.add("relevant_events", f"more than {MAX_EVENTS}, the others were left out")
     events = []
     for index, event in enumerate(value[:MAX_EVENTS]):
-        where = f"relevant_events[{index}]"
         name = event.get("name") if isinstance(event, dict) else event
+        if isinstance(name, str) and is_clean(name) and not name.isspace() and name:
+            events.append({"name": name})
+            continue
+        where = f"relevant_events[{index}]"
         if not isinstance(name, str) or not name.strip():
             issues.add(where, "has no name")
             continue

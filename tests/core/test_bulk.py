@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from signals_app.core import bulk
-from signals_app.core.bulk import Merge
+from signals_app.core.bulk import Merge, OfLater
 from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import Interest, ShopperSignal
@@ -71,6 +72,18 @@ class TestWritingRows:
         write(customer, ("wool", math.log2(5), 1, NOW))
 
         assert Interest.objects.get().weight_log2 == pytest.approx(3.0, abs=1e-12)
+
+    def test_keeps_what_belongs_to_the_latest_row_in_any_order(self, customer: Customer) -> None:
+        merge = {**MERGE, "last_signal_id": OfLater("last_seen_at")}
+        low, high, first, last = (uuid.UUID(int=number) for number in (2, 3, 9, 1))
+        said = [(NOW, low), (NOW, high), (NOW - timedelta(1), first), (NOW + timedelta(1), last), (NOW, None)]
+        for number, order in enumerate(permutations(said)):
+            for at, pk in order:
+                row = (customer.pk, "search", str(number), 0.0, 1, at, pk)
+                bulk.write_rows(Interest, fields=[*KEY, *merge], rows=[row], unique=KEY, merge=merge)
+
+        stored = Interest.objects.values_list("last_seen_at", "last_signal_id").distinct()
+        assert list(stored) == [(NOW + timedelta(1), last)]
 
     def test_writes_more_than_one_statement_holds(self, customer: Customer) -> None:
         write(customer, *((str(n), float(n), 1, NOW) for n in range(2 * bulk.ROWS_AT_ONCE + 1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from signals_app.audit.models import AuditEntry
-from signals_app.catalog.models import Coupon, Product, ProductFeed
+from signals_app.catalog.models import Coupon, Product, ProductFeed, UrlPatterns
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
@@ -28,9 +28,9 @@ from signals_app.customers.models import (
 from signals_app.emails.models import EmailMessage, EmailTemplate, MailboxMail, SenderIdentity, Suppression
 from signals_app.projects.constants import Role
 from signals_app.projects.models import ApiKey, Membership, Project
-from signals_app.remarketing.models import RemarketingRule, RuleMatch, RuleVariant, SendPolicy
+from signals_app.remarketing.models import Calibration, RemarketingRule, RuleMatch, RuleVariant, SendPolicy
 from signals_app.segments.models import Segment
-from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
+from signals_app.shopper_signals.models import IntentProfile, Interest, RecomputeRun, ShopperSignal
 from signals_app.webhooks.models import (
     HourlyCount,
     InboxItem,
@@ -100,6 +100,9 @@ def _shop(project: Project, tag: str, rows: dict[str, Any]) -> None:
         brand=HOSTILE,
         first_seen_at=timezone.now(),
     )
+    rows["catalog.UrlPatterns"] = UrlPatterns.objects.create(
+        project=project, version=1, patterns=[{"kind": "product", "pattern": f"/{tag}/<script>alert(1)/{{slug}}"}]
+    )
     rows["catalog.Coupon"] = Coupon.objects.create(project=project, pool=f"{tag} pool", code=f"{tag} CODE")
 
 
@@ -140,9 +143,13 @@ def _shoppers(project: Project, tag: str, rows: dict[str, Any]) -> None:
         contributions=[{"name": HOSTILE, "points": 50.5, "detail": HOSTILE}, {"name": "Friction", "points": -3}],
     )
     for kind, name in (("product", "/products/lamp"), ("search", f"{tag} {HOSTILE}")):
-        Interest.objects.create(
+        rows["shopper_signals.Interest"] = Interest.objects.create(
             customer=customer, kind=kind, name=name, weight_log2=200, evidence_count=1, last_seen_at=now
         )
+
+    rows["shopper_signals.RecomputeRun"] = RecomputeRun.objects.create(
+        project=project, expected=3, started_by=f"{tag} {HOSTILE}", started_at=now, due_at=now
+    )
 
 
 def _insightarc(project: Project, tag: str, rows: dict[str, Any]) -> None:
@@ -244,6 +251,14 @@ def _marketing(project: Project, tag: str, rows: dict[str, Any]) -> None:
     )
     rows["emails.Suppression"] = Suppression.objects.create(
         project=project, email=f"{tag}@gone.example", reason="unsubscribed", source=HOSTILE[:100]
+    )
+    rows["remarketing.Calibration"] = Calibration.objects.create(
+        project=project,
+        week=date(2026, 11, 2),
+        window_days=7,
+        state="DONE",
+        exit_bins=[[40, 30, 20.0, 9.0]] * 10,
+        intent_bins=[[40, 10, 20.0, 9.0]] * 10,
     )
     rows["remarketing.SendPolicy"] = SendPolicy.objects.create(project=project)
     rows["remarketing.RemarketingRule"] = rule = RemarketingRule.objects.create(

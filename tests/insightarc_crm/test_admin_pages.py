@@ -32,7 +32,7 @@ PAGES_OF_THEIR_OWN = {
     "webhooks_webhooksource_pause", "webhooks_webhookdelivery_replay", "webhooks_inboxitem_replay",
     "webhooks_inboxitem_set_aside", "webhooks_inboxitem_bring_back", "webhooks_inboxitem_replay_matching",
     "webhooks_webhookdelivery_replay_between", "webhooks_webhookdelivery_replay_between_times",
-    "webhooks_replayrun_stop",
+    "webhooks_replayrun_stop", "shopper_signals_recomputerun_start", "shopper_signals_recomputerun_stop",
     "webhooks_webhooksource_mend",
 }  # fmt: skip
 ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_")

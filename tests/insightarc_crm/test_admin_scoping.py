@@ -111,7 +111,8 @@ def test_searching_finds_nothing_of_another_store(browser: Client) -> None:
     for model in admin.site._registry:
         path = reverse(f"{name_of(model)}_changelist")
         response = browser.get(path, {"q": "borealis"})
-        leaks += [path] if response.status_code == 200 and list(response.context["cl"].result_list) else []
+        has_list = response.status_code == 200 and "cl" in response.context  # a store's one page is no list
+        leaks += [path] if has_list and list(response.context["cl"].result_list) else []
 
     assert leaks == []
 

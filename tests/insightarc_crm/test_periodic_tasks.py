@@ -20,8 +20,9 @@ def test_beat_copies_the_schedule_into_the_database():
 
 
 def test_sweepers_of_signals_matches_and_mails_run_at_least_every_30_seconds():
+    sweepers = {task: each for task, each in EVERY_SECONDS.items() if not task.endswith("gather_calibration")}
     for room in ("webhooks.tasks.process_inbox", "remarketing", "emails"):
-        assert all(seconds <= 30 for task, seconds in EVERY_SECONDS.items() if f".{room}" in task)
+        assert all(seconds <= 30 for task, seconds in sweepers.items() if f".{room}" in task)
 
 
 def test_connections_are_watched_often_enough_to_tell_within_five_minutes():

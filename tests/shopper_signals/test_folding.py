@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signals_app.shopper_signals import decay, folding
+from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.folding import STATE_FIELDS, IntentState, SignalFacts, fold, merge
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -182,4 +182,3 @@ def test_a_signal_of_another_time_zone_counts_for_its_day_in_utc() -> None:
 
     assert folded([signal]).day_counts == {"2026-11-23": 1}
     assert replace(signal, visited_cart=True).visited_cart
-    assert folding.FAST == 6

@@ -27,7 +27,9 @@ from signals_app.shopper_signals.services import NewSignal
 from tests.shopper_signals.conftest import EXAMPLE, NOW, make_signal, minutes
 
 Shopper = Callable[..., Identifier]
-DERIVED = ("intent_score", "stage", "contributions", "scored_at", "review_at")
+RELATIVE = ("loops_ratio", "dead_clicks_over_usual", "performance_percentile")
+DERIVED = ("intent_score", "stage", "contributions", "scored_at", "review_at", *RELATIVE)
+"""What hangs on the time of scoring, or on what was usual in the shop then."""
 
 
 def a_visit(identifier: Identifier, count: int = 12, seed: int = 1) -> list[NewSignal]:
@@ -61,7 +63,7 @@ def standing(customer_id: uuid.UUID) -> dict[str, Any]:
     """Return everything folded for a customer, floats rounded to what has to agree."""
     profile = IntentProfile.objects.filter(pk=customer_id).values().get()
     interests = {
-        (one.kind, one.name): (round(one.weight_log2, 6), one.evidence_count, one.last_seen_at)
+        (one.kind, one.name): [round(one.weight_log2, 6), one.evidence_count, one.last_seen_at, one.last_signal_id]
         for one in Interest.objects.filter(customer_id=customer_id)
     }
     rounded = {
@@ -112,6 +114,8 @@ class TestAProfile:
         one, other = standing(anna.customer_id), standing(bert.customer_id)
         for name in ("last_signal_id", "last_drop_id"):
             assert one.pop(name).int ^ 1 == other.pop(name).int
+        for evidence in other["interests"].values():
+            evidence[-1] = uuid.UUID(int=evidence[-1].int ^ 1)
         assert one == other
 
     def test_folded_anew_arrives_at_the_same_numbers(self, project: Project, shopper: Shopper, scarf: Product) -> None:
@@ -306,7 +310,7 @@ class TestTheCommand:
 
         call_command("recompute_profiles")
 
-        assert json.loads(capsys.readouterr().out) == {"profiles": 1}
+        assert json.loads(capsys.readouterr().out) == {"profiles": 2, "signals": 1}
 
     def test_knows_its_stores(self, project: Project) -> None:
         with pytest.raises(CommandError, match="nobody"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -67,7 +68,10 @@ class TestTheScore:
         assert 0 <= found.score <= 100
         assert sum(part.points for part in found.contributions) == pytest.approx(found.score, abs=0.005)
         assert len({part.name for part in found.contributions}) == len(found.contributions)
-        assert all(part.name and part.detail for part in found.contributions)
+        for part in found.contributions:
+            verb = "adds" if part.points > 0 else "takes away"
+            assert part.detail.endswith(f" {verb} {abs(part.points):.1f} points.")
+            assert part.detail[0].isupper()
 
     @given(some_facts, st.integers(0, 400), st.integers(1, 100))
     def test_does_not_fall_when_the_shopper_does_more(self, signals: list[SignalFacts], events: int, more: int) -> None:
@@ -145,13 +149,14 @@ class TestTheStage:
 
         assert stages == {Stage.LEAVING_WITH_INTENT}
 
-    def test_is_left_when_the_shopper_settles(self) -> None:
+    def test_is_left_a_while_after_the_shopper_has_settled(self) -> None:
         settled = [
             replace(EXAMPLE, id=uuid.UUID(int=n), drop_proba=0.97 if n < 2 else 0.1, received_at=NOW + minutes(n))
             for n in range(12)
         ]
 
-        assert assessed(*settled, now=NOW + minutes(12)).stage is Stage.HIGH_INTENT
+        assert assessed(*settled, now=NOW + minutes(12)).stage is Stage.LEAVING_WITH_INTENT
+        assert assessed(*settled, now=NOW + minutes(1 + 3 * 60)).stage is Stage.HIGH_INTENT
 
     def test_outlasts_the_visit_and_then_fades(self) -> None:
         visit = [replace(EXAMPLE, id=uuid.UUID(int=n)) for n in range(3)]
@@ -170,6 +175,80 @@ class TestTheStage:
     def test_is_bought_recently_for_a_week_after_an_order(self) -> None:
         assert assessed(EXAMPLE, ordered=NOW - timedelta(days=6.9)).stage is Stage.BOUGHT_RECENTLY
         assert assessed(EXAMPLE, ordered=NOW - timedelta(days=7)).stage is Stage.LEAVING_WITH_INTENT
+
+
+class TestAStageDoesNotFlap:
+    """Note [Stages that do not flap] in `scoring`: each limit is crossed at most twice a step of 3 hours."""
+
+    @staticmethod
+    def stages_of(signals: list[SignalFacts], usual: Usual | None = None) -> list[Stage]:
+        state, stages = IntentState(72), []
+        for signal in signals:
+            fold(state, [signal])
+            found = assess(state, usual=usual or Usual(), last_ordered_at=None, now=signal.received_at)
+            stages.append(found.stage)
+        return [stage for number, stage in enumerate(stages) if number == 0 or stages[number - 1] != stage]
+
+    @settings(max_examples=40)
+    @given(st.randoms(use_true_random=False), st.sampled_from((1, 5, 30)), st.floats(0.01, 0.4))
+    def test_when_the_exit_likelihood_walks_along_its_limit(
+        self, chance: random.Random, minutes_apart: int, stride: float
+    ) -> None:
+        drop, walk = 0.8, []
+        for n in range(150):
+            drop = min(1.0, max(0.0, drop + chance.choice((-stride, stride))))
+            at = NOW + minutes(n * minutes_apart)
+            walk.append(replace(EXAMPLE, id=uuid.UUID(int=n), drop_proba=drop, received_at=at))
+
+        steps = 150 * minutes_apart / (3 * 60)
+
+        assert len(self.stages_of(walk)) - 1 <= 2 * (steps + 1)
+
+    @settings(max_examples=40)
+    @given(st.randoms(use_true_random=False), st.sampled_from((1, 10, 60)), st.sampled_from((48.0, 24.0)), usuals)
+    def test_when_interest_walks_along_a_limit(
+        self, chance: random.Random, minutes_apart: int, limit: float, usual: Usual
+    ) -> None:
+        events, walk = (9 if limit > 30 else 4), []
+        for n in range(150):
+            events = max(0, events + chance.choice((-1, 1)))
+            friction = chance.choice((0, 1, 5))
+            walk.append(
+                SignalFacts(
+                    id=uuid.UUID(int=n),
+                    received_at=NOW + minutes(n * minutes_apart),
+                    drop_proba=chance.random() * 0.79,
+                    performance=chance.random() * 2,
+                    num_events=events,
+                    num_loops=friction,
+                    num_broken_buttons=friction,
+                    avg_loops=chance.choice((None, 1.0)),
+                    products_viewed=chance.choice((0, 1)) if limit > 30 else 0,
+                    visited_cart=limit > 30 and n == 0,
+                )
+            )
+
+        steps = 150 * minutes_apart / (3 * 60)
+
+        assert len(self.stages_of(walk, usual)) - 1 <= 4 * (steps + 1)
+
+    @given(some_facts, usuals)
+    def test_without_time_or_signal(self, signals: list[SignalFacts], usual: Usual) -> None:
+        stage = assessed(*signals, usual=usual).stage
+
+        assert assessed(*signals, usual=usual).stage is stage
+        # What is usual in the shop moves with other people's signals, and no stage with it.
+        assert assessed(*signals, usual=Usual(9.0, 9.0, 0.01)).stage is stage
+
+    @settings(max_examples=60)
+    @given(some_facts, some_facts)
+    def test_a_signal_never_lowers_interest(self, signals: list[SignalFacts], more: list[SignalFacts]) -> None:
+        calm = [replace(each, drop_proba=0.1) for each in (*signals, *more)]
+        order = [Stage.LAPSED, Stage.BROWSING, Stage.CONSIDERING, Stage.HIGH_INTENT]
+
+        before, after = assessed(*calm[: len(signals)]).stage, assessed(*calm).stage
+
+        assert order.index(after) >= order.index(before)
 
 
 class TestTheNextReview:

@@ -106,16 +106,19 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
 class ContributionSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     points = serializers.FloatField(help_text="Added to the score; may be negative.")
-    detail = serializers.CharField(allow_blank=True)
+    detail = serializers.CharField(allow_blank=True, help_text="A sentence that says it.")
 
 
 class InterestSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(help_text="A product's URL key, or the name of a category, brand or search.")
+    name = serializers.CharField(help_text="A product's URL key, or the name of a category, brand, search or article.")
     kind = serializers.CharField()
     weight = serializers.FloatField(help_text="Fades with the store's half-life.")
     label = serializers.CharField(  # type: ignore[assignment]  # a field is no attribute once the class is made
         allow_blank=True, help_text="For people."
     )
+    evidence_count = serializers.IntegerField(help_text="Signals that showed it.")
+    last_seen_at = serializers.DateTimeField()
+    last_signal_id = serializers.UUIDField(allow_null=True, help_text="The last of these signals.")
 
 
 class IntentSerializer(serializers.Serializer[Any]):
@@ -125,6 +128,11 @@ class IntentSerializer(serializers.Serializer[Any]):
     contributions = ContributionSerializer(many=True, help_text="The points add up to the score.")
     interests = InterestSerializer(many=True, help_text="The strongest first, at most 50.")
     drop_proba = serializers.FloatField(allow_null=True, help_text="0 to 1, of the last signal that had one.")
+    loops_ratio = serializers.FloatField(allow_null=True, help_text="Back-and-forth; 1 is as usual.")
+    dead_clicks_over_usual = serializers.FloatField(allow_null=True, help_text="Dead clicks a signal; 0 is as usual.")
+    performance_percentile = serializers.FloatField(
+        allow_null=True, help_text="0 to 100: the longest recent time spent, among the store's signals."
+    )
     signal_count = serializers.IntegerField()
     first_signal_at = serializers.DateTimeField(allow_null=True)
     last_signal_at = serializers.DateTimeField(allow_null=True)

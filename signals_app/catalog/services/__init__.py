@@ -1,4 +1,4 @@
-"""What other rooms may ask of the catalogue: feeds, products by their pages, coupons."""
+"""What other rooms may ask of the catalogue: feeds, products by their pages, patterns of addresses, coupons."""
 
 from signals_app.catalog.services.coupons import add_coupons, claim_coupon
 from signals_app.catalog.services.feeds import FeedReport, import_due_feeds, import_feed, request_import
@@ -10,6 +10,7 @@ from signals_app.catalog.services.products import (
     products_by_key,
     save_product,
 )
+from signals_app.catalog.services.url_patterns import page_reader, patterns_of, rekey_products, save_patterns
 
 __all__ = [
     "FeedReport",
@@ -21,7 +22,11 @@ __all__ = [
     "import_due_feeds",
     "import_feed",
     "newest_in",
+    "page_reader",
+    "patterns_of",
     "products_by_key",
+    "rekey_products",
     "request_import",
+    "save_patterns",
     "save_product",
 ]

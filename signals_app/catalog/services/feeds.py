@@ -18,6 +18,7 @@ from signals_app.catalog.constants import MAX_FEED_BYTES, FeedState
 from signals_app.catalog.exceptions import FeedUnreachable, FeedUnreadable
 from signals_app.catalog.feed_items import FeedItem
 from signals_app.catalog.models import Product, ProductFeed
+from signals_app.catalog.services.url_patterns import page_reader
 from signals_app.core import claims, http
 from signals_app.core.exceptions import PermanentError, TransientError
 
@@ -136,12 +137,13 @@ def _open(feed: ProductFeed) -> IO[bytes]:
 
 
 def _items(feed: ProductFeed, file: IO[bytes], report: FeedReport, now: datetime) -> Iterator[FeedItem]:
+    key_of = page_reader(project_id=feed.project_id).catalogue_key
     for row in feed_files.read_rows(file, format=feed.format):
         if row.problem:
             report.rejected += 1
             report.note(row.number, [("", row.problem)])
             continue
-        item, problems = feed_items.read_item(row.cells, currency=feed.project.currency, now=now)
+        item, problems = feed_items.read_item(row.cells, currency=feed.project.currency, now=now, key_of=key_of)
         report.note(row.number, problems.items())
         if item is None:
             report.rejected += 1

@@ -13,6 +13,7 @@ from django.db.models.functions import Abs, Coalesce
 from signals_app.catalog import matching
 from signals_app.catalog.constants import Availability
 from signals_app.catalog.models import Product
+from signals_app.catalog.services.url_patterns import page_reader
 from signals_app.projects.models import Project
 
 
@@ -32,7 +33,7 @@ VARIANTS_READ = 20
 
 def products_by_key(*, project: Project, keys: Iterable[str]) -> dict[str, Product]:
     """
-    Return the product that each page shows, by its key (`matching.url_key`); unknown keys are left out.
+    Return the product that each page shows, by its key (`PageReader.page`); unknown keys are left out.
 
     Of several variants on one page it is one in stock, and the cheapest of these.
     """
@@ -114,7 +115,7 @@ def save_product(*, product: Product) -> Product:
 
     :raises ValidationError: if a value is not valid; it names the field.
     """
-    product.url_key = matching.catalogue_key(product.url)
+    product.url_key = page_reader(project_id=product.project_id).catalogue_key(product.url)
     product.full_clean()
     product.save()
     return product

@@ -1,5 +1,6 @@
 """What others may ask of automations: plan, decide, follow, explain, and the rules themselves."""
 
+from signals_app.remarketing.services.calibrating import gather_calibration, plan_calibration
 from signals_app.remarketing.services.explaining import Explanation, explain
 from signals_app.remarketing.services.following import follow_facts
 from signals_app.remarketing.services.planning import PlannedMatches, plan_matches
@@ -33,9 +34,11 @@ __all__ = [
     "explain",
     "export_rules",
     "follow_facts",
+    "gather_calibration",
     "import_rules",
     "note_variants_changed",
     "pause",
+    "plan_calibration",
     "plan_matches",
     "policy_of",
     "queue_due_matches",

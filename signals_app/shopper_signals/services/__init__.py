@@ -1,31 +1,54 @@
-"""What other rooms may ask of signals and buying intent: record, refresh, fold anew, interests."""
+"""What other rooms may ask of signals and buying intent: record, refresh, fold anew, interests and their evidence."""
 
+from signals_app.shopper_signals.services.evidence import (
+    Evidence,
+    FoundEvidence,
+    interest_evidence,
+    latest_addresses,
+)
 from signals_app.shopper_signals.services.history import IntentPoint, intent_history
-from signals_app.shopper_signals.services.interest_rows import InterestNow, top_interests
+from signals_app.shopper_signals.services.interest_rows import InterestNow, label_of, top_interests
+from signals_app.shopper_signals.services.merging import continue_folding, merge_profiles, split_profiles
 from signals_app.shopper_signals.services.profiles import (
     follow_orders,
     refold,
     refold_outdated,
     refresh_due_profiles,
 )
-from signals_app.shopper_signals.services.recalling import recall_signals
+from signals_app.shopper_signals.services.recalling import ScoredSignal, recall_signals, score_as_of
+from signals_app.shopper_signals.services.recomputing import (
+    continue_recompute,
+    refold_customers,
+    start_recompute,
+    stop_recompute,
+)
 from signals_app.shopper_signals.services.recording import NewSignal, RecordedSignal, record_signals
-from signals_app.shopper_signals.services.refolding import continue_folding, merge_profiles, split_profiles
 
 __all__ = [
+    "Evidence",
+    "FoundEvidence",
     "IntentPoint",
     "InterestNow",
     "NewSignal",
     "RecordedSignal",
+    "ScoredSignal",
     "continue_folding",
+    "continue_recompute",
     "follow_orders",
     "intent_history",
+    "interest_evidence",
+    "label_of",
+    "latest_addresses",
     "merge_profiles",
     "recall_signals",
     "record_signals",
     "refold",
+    "refold_customers",
     "refold_outdated",
     "refresh_due_profiles",
+    "score_as_of",
     "split_profiles",
+    "start_recompute",
+    "stop_recompute",
     "top_interests",
 ]

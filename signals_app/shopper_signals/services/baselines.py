@@ -37,6 +37,7 @@ def usual_of(baseline: Baseline) -> Usual:
         loops=baseline.usual_loops,
         broken_buttons=baseline.usual_broken_buttons,
         performance=baseline.median_performance,
+        percentile=baseline.percentile,
     )
 
 

@@ -10,17 +10,23 @@ from datetime import datetime
 from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.core import bulk
-from signals_app.core.bulk import Merge
+from signals_app.core.bulk import HowToMerge, Merge, OfLater
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.constants import InterestKind
 from signals_app.shopper_signals.interests import MOST_WEIGHT
 from signals_app.shopper_signals.models import IntentProfile, Interest
 
+NO_ID = uuid.UUID(int=0)
 FADED = 1 / 1024
 """A weight below this (one view, ten half-lives ago) is no interest any more."""
 
-MERGE = {"weight_log2": Merge.ADD_LOG2, "evidence_count": Merge.ADD, "last_seen_at": Merge.LARGER}
+MERGE: dict[str, HowToMerge] = {
+    "weight_log2": Merge.ADD_LOG2,
+    "evidence_count": Merge.ADD,
+    "last_seen_at": Merge.LARGER,
+    "last_signal_id": OfLater("last_seen_at"),
+}
 
 RowKey = tuple[uuid.UUID, str, str]
 """(customer id, kind, name)"""
@@ -33,11 +39,16 @@ class Gathered:
     level: float | None = None
     count: int = 0
     last_seen_at: datetime | None = None
+    last_signal_id: uuid.UUID | None = None
 
-    def add(self, *, level: float | None, count: int, seen_at: datetime) -> None:
+    def add(self, *, level: float | None, count: int, seen_at: datetime, signal_id: uuid.UUID | None) -> None:
         self.level = decay.add(self.level, level)
         self.count += count
-        self.last_seen_at = max(self.last_seen_at, seen_at) if self.last_seen_at else seen_at
+        if self.last_seen_at is None or (seen_at, signal_id or NO_ID) > (
+            self.last_seen_at,
+            self.last_signal_id or NO_ID,
+        ):
+            self.last_seen_at, self.last_signal_id = seen_at, signal_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,9 @@ class InterestNow:
     kind: str
     weight: float
     label: str
+    evidence_count: int = 0
+    last_seen_at: datetime | None = None
+    last_signal_id: uuid.UUID | None = None
 
 
 class InterestGathering:
@@ -61,6 +75,7 @@ class InterestGathering:
         customer_id: uuid.UUID,
         weights: Mapping[tuple[str, str], float],
         *,
+        signal_id: uuid.UUID,
         received_at: datetime,
         half_life_hours: int,
     ) -> None:
@@ -68,12 +83,13 @@ class InterestGathering:
         age = decay.hours(received_at) / half_life_hours
         for (kind, name), weight in weights.items():
             gathered = self.rows.setdefault((customer_id, kind, name), Gathered())
-            gathered.add(level=decay.log2_of(weight, age, most=MOST_WEIGHT), count=1, seen_at=received_at)
+            level = decay.log2_of(weight, age, most=MOST_WEIGHT)
+            gathered.add(level=level, count=1, seen_at=received_at, signal_id=signal_id)
 
     def save(self) -> None:
         """Add everything to the stored rows, in one statement."""
         rows = (
-            (customer_id, kind, name, gathered.level, gathered.count, gathered.last_seen_at)
+            (customer_id, kind, name, gathered.level, gathered.count, gathered.last_seen_at, gathered.last_signal_id)
             for (customer_id, kind, name), gathered in self.rows.items()
             if gathered.level is not None
         )
@@ -102,7 +118,10 @@ def top_interests(*, customer: Customer, now: datetime, limit: int) -> list[Inte
             name=interest.name,
             kind=interest.kind,
             weight=decay.value(interest.weight_log2, age),
-            label=products[interest.name].title if interest.name in products else _label(interest),
+            label=products[interest.name].title if interest.name in products else label_of(interest),
+            evidence_count=interest.evidence_count,
+            last_seen_at=interest.last_seen_at,
+            last_signal_id=interest.last_signal_id,
         )
         for interest in strongest
     ]
@@ -114,12 +133,15 @@ def merge_interests(*, keep: uuid.UUID, gone: Iterable[uuid.UUID]) -> None:
     leaving = Interest.objects.filter(customer_id__in=list(gone))
     for row in leaving:
         gathered = gathering.rows.setdefault((keep, row.kind, row.name), Gathered())
-        gathered.add(level=row.weight_log2, count=row.evidence_count, seen_at=row.last_seen_at)
+        gathered.add(
+            level=row.weight_log2, count=row.evidence_count, seen_at=row.last_seen_at, signal_id=row.last_signal_id
+        )
     leaving.delete()
     gathering.save()
 
 
-def _label(interest: Interest) -> str:
+def label_of(interest: Interest) -> str:
+    """Return what a person calls an interest that no product of the catalogue names."""
     if interest.kind == InterestKind.CATEGORY and ">" in interest.name:
         return interest.name
     if interest.kind in (InterestKind.BRAND, InterestKind.SEARCH):

@@ -30,7 +30,8 @@ class FoldedSignal(Protocol):
 
 def read_pages(*, project: Project, events: Mapping[uuid.UUID, list[Any]]) -> dict[uuid.UUID, PagesRead]:
     """Return what the events of each signal say, with one look into the catalogue for all."""
-    found = {signal_id: interests.pages_of(names) for signal_id, names in events.items()}
+    reader = catalog_services.page_reader(project_id=project.pk)
+    found = {signal_id: interests.pages_of(names, reader.page) for signal_id, names in events.items()}
     keys = {key for pages in found.values() for key in interests.product_candidates(pages)}
     known = catalog_services.facts_by_key(project=project, keys=keys)
     return {signal_id: interests.read(pages, known) for signal_id, pages in found.items()}

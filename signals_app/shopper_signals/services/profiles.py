@@ -14,24 +14,28 @@ from django.db import transaction
 from signals_app.core import bulk
 from signals_app.core.bulk import Merge
 from signals_app.customers import services as customer_services
-from signals_app.customers.models import Customer, Order
+from signals_app.customers.models import Customer, Identifier, Order
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
-from signals_app.shopper_signals import folding, scoring
+from signals_app.shopper_signals import scoring
 from signals_app.shopper_signals.folding import STATE_FIELDS, IntentState
-from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
+from signals_app.shopper_signals.models import IntentProfile, Interest
 from signals_app.shopper_signals.scoring import Assessment, Usual
-from signals_app.shopper_signals.services import baselines, pages
-from signals_app.shopper_signals.services.interest_rows import InterestGathering
+from signals_app.shopper_signals.services import baselines, refolding
+from signals_app.shopper_signals.services.refolding import Refolded
 
-DERIVED_FIELDS = ("intent_score", "stage", "contributions", "last_ordered_at", "scored_at", "review_at")
+RELATIVE_FIELDS = ("loops_ratio", "dead_clicks_over_usual", "performance_percentile")
+DERIVED_FIELDS = (
+    *("intent_score", "stage", "contributions"),
+    *RELATIVE_FIELDS,
+    *("last_ordered_at", "scored_at", "review_at"),
+)
+_relative = attrgetter(*RELATIVE_FIELDS)
 _values = attrgetter(*STATE_FIELDS)
 ORDERS_READER = "shopper_signals.orders"
 REFRESHED_AT_ONCE = 50
 """Profiles that one transaction scores again."""
-FOLDED_AT_ONCE = 500
-"""Stored signals that are folded with one look into the catalogue."""
 
 
 class Standing(NamedTuple):
@@ -83,8 +87,12 @@ def save_states(
     for customer_id, state in states.items():
         ordered = last_orders.get(customer_id)
         assessed = scoring.assess(state, usual=usual, last_ordered_at=ordered, now=now)
-        said = [{"name": part.name, "points": part.points, "detail": part.detail} for part in assessed.contributions]
-        derived = (assessed.score, assessed.stage.value, said, ordered, now, assessed.review_at)
+        said = [part._asdict() for part in assessed.contributions]
+        derived = (
+            *(assessed.score, assessed.stage.value, said),
+            *_relative(assessed),
+            *(ordered, now, assessed.review_at),
+        )
         rows.append((customer_id, project.pk, *_values(state), *derived))
         assessments[customer_id] = assessed
     bulk.write_rows(
@@ -129,34 +137,28 @@ def refold(*, customer: Customer, now: datetime) -> Assessment | None:
     """
     customer_services.lock_customers([customer.pk])
     project = customer.project
-    state = IntentState(project.intent_half_life_hours)
-    gathering = InterestGathering()
-    signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("received_at", "id")
-    stored = signals.iterator(chunk_size=FOLDED_AT_ONCE)
-    while chunk := list(islice(stored, FOLDED_AT_ONCE)):
-        read = pages.read_pages(project=project, events={signal.pk: signal.relevant_events for signal in chunk})
-        folding.fold(state, [pages.facts_of(signal, read[signal.pk]) for signal in chunk])
-        for signal in chunk:
-            gathering.add(
-                customer.pk,
-                read[signal.pk].weights,
-                received_at=signal.received_at,
-                half_life_hours=state.half_life_hours,
-            )
-    Interest.objects.filter(customer=customer).delete()
-    if not state.signal_count:
-        IntentProfile.objects.filter(customer=customer).delete()
-        return None
-    gathering.save()
+    owner_of = dict.fromkeys(Identifier.objects.filter(customer=customer).values_list("pk", flat=True), customer.pk)
+    refolded = refolding.fold_stored(project=project, owner_of=owner_of)
     usual = baselines.usual_of(baselines.recent_baseline(project=project, now=now))
-    _, before = load_states(project=project, customer_ids=[customer.pk])
-    states = {customer.pk: state}
-    assessed = save_states(project=project, states=states, before=before, usual=usual, now=now)[customer.pk]
-    # All is folded now, also what `refolding` would have gone on with.
-    IntentProfile.objects.filter(customer=customer).update(
+    stored = replace_profiles(project=project, customer_ids=[customer.pk], refolded=refolded, usual=usual, now=now)
+    return stored.get(customer.pk)
+
+
+def replace_profiles(
+    *, project: Project, customer_ids: Collection[uuid.UUID], refolded: Refolded, usual: Usual, now: datetime
+) -> dict[uuid.UUID, Assessment]:
+    """Put what was folded anew in place of what stands there; the customers have to be locked."""
+    Interest.objects.filter(customer_id__any_of=customer_ids).delete()
+    IntentProfile.objects.filter(
+        customer_id__any_of=[each for each in customer_ids if each not in refolded.states]
+    ).delete()
+    # All of it is folded: nothing is left to go on with (`merging`, Note [Folding little by little]).
+    IntentProfile.objects.filter(customer_id__any_of=customer_ids).update(
         refold_before=None, refold_after_at=None, refold_after_id=None
     )
-    return assessed
+    refolded.gathering.save()
+    _, before = load_states(project=project, customer_ids=list(refolded.states))
+    return save_states(project=project, states=refolded.states, before=before, usual=usual, now=now)
 
 
 def refold_outdated(*, now: datetime, limit: int = 50) -> int:

@@ -206,6 +206,7 @@ def _fold(
             gathering.add(
                 customer_id,
                 read[row.id].weights,
+                signal_id=row.id,
                 received_at=row.received_at,
                 half_life_hours=state.half_life_hours,
             )
