@@ -25,6 +25,7 @@ class Evidence(TextChoices):
     ORDER = "ORDER", "Seen in one order"
     IMPORT = "IMPORT", "Imported"
     PERSON = "PERSON", "Confirmed by a person"
+    CLICK = "CLICK", "Clicked in a mail"
 
 
 class ConflictState(TextChoices):
