@@ -19,6 +19,7 @@ EVERY_SECONDS = {
     "signals_app.shopper_signals.tasks.refresh_due_profiles": 60,
     "signals_app.webhooks.tasks.watch_connections": 60,
     "signals_app.webhooks.tasks.probe_addresses": 60,
+    "signals_app.webhooks.tasks.count_coverage": 60,
     "signals_app.catalog.tasks.import_due_feeds": 300,
     "insightarc_crm.tasks.prune": 3600,
 }

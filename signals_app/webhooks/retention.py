@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from signals_app.core.pruning import Prunable
 from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery, WebhookSource
+from signals_app.webhooks.models import HourlyCount, HourlyCoverage, InboxItem, SeenBody, WebhookDelivery, WebhookSource
 
 
 def _deliveries(now: datetime) -> Iterable[QuerySet[WebhookDelivery]]:
@@ -56,8 +56,17 @@ def _hourly_counts(now: datetime) -> Iterable[QuerySet[HourlyCount]]:
     ]
 
 
+def _hourly_coverage(now: datetime) -> Iterable[QuerySet[HourlyCoverage]]:
+    oldest = now - timedelta(days=settings.KEEP_COUNTS_DAYS)
+    return [
+        HourlyCoverage.objects.filter(source=source, hour__lt=oldest).order_by("hour")
+        for source in WebhookSource.objects.order_by("pk")
+    ]
+
+
 PRUNABLES = (
     Prunable("deliveries", _deliveries, _delete_deliveries),
     Prunable("remembered bodies", _seen_bodies),
     Prunable("hourly counts of requests", _hourly_counts),
+    Prunable("hourly counts of whom signals name", _hourly_coverage),
 )
