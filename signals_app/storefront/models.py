@@ -87,7 +87,7 @@ class Storefront(TimestampedModel):
     previous_secret_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        verbose_name = "identity kit"
+        verbose_name = verbose_name_plural = "identity kit"
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(consent_mode__in=ConsentMode.values), name="storefront_consent_mode_known"

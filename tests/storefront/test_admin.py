@@ -194,6 +194,9 @@ class TestTheSnippets:
 
     def test_for_a_theme_says_nothing_of_who_is_not_logged_in_and_escapes_who_is(self, storefront: Storefront) -> None:
         assert not {"data-email", "data-proof", "data-external-id"} & rendered(storefront, None).keys()
+        without_email = rendered(storefront, {"id": 1, "email": None})
+        assert "data-external-id-proof" in without_email
+        assert not {"data-email", "data-proof"} & without_email.keys()
         hostile = rendered(storefront, {"id": 1, "email": '"><script>@example.com'})
         assert hostile["data-email"] == "&quot;&gt;&lt;script&gt;@example.com"
 

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('previous_secret_until', models.DateTimeField(editable=False, null=True)),
             ],
             options={
-                'verbose_name': 'identity kit',
+                'verbose_name': 'identity kit', 'verbose_name_plural': 'identity kit',
                 'constraints': [models.CheckConstraint(condition=models.Q(('consent_mode__in', ['SHOPIFY', 'BANNER', 'LOADED_AFTER'])), name='storefront_consent_mode_known')],
             },
         ),

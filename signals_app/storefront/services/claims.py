@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -43,6 +44,6 @@ def claims_of(customer: Customer) -> QuerySet[EmailClaim]:
     return EmailClaim.objects.filter(identifier__customer=customer).order_by("-claimed_at", "-pk")
 
 
-def forget_claims_by_email(*, project_id: object, emails: Collection[str]) -> int:
+def forget_claims_by_email(*, project_id: UUID, emails: Collection[str]) -> int:
     """Forget that anybody gave one of these addresses: its owner asked to be erased. Return how many had."""
     return EmailClaim.objects.filter(project=project_id, email__in=list(emails)).delete()[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any
 
 from django.db import connection
 from django.utils.crypto import salted_hmac
@@ -60,9 +61,9 @@ def _count(storefront: Storefront, slot: int, minute: datetime) -> dict[int, int
 
     One statement and so one commit; the storefront's row always comes first, so that no two calls wait in a circle.
     """
-    fields = [CallWindow._meta.get_field(name) for name in ("storefront", "slot", "minute")]
+    fields: list[Any] = [CallWindow._meta.get_field(name) for name in ("storefront", "slot", "minute")]
     quote, table = connection.ops.quote_name, connection.ops.quote_name(CallWindow._meta.db_table)
-    key, slot_column, minute_column = (quote(field.column) for field in fields)  # type: ignore[union-attr]
+    key, slot_column, minute_column = (quote(field.column) for field in fields)
     statement = (
         f"INSERT INTO {table} ({key}, {slot_column}, {minute_column}, count) "  # noqa: S608 - names of our own columns
         "VALUES (%s, %s, %s, 1), (%s, %s, %s, 1) "
@@ -71,7 +72,7 @@ def _count(storefront: Storefront, slot: int, minute: datetime) -> dict[int, int
         f"RETURNING {slot_column}, count"
     )
     rows = [
-        fields[position].get_db_prep_value(value, connection)  # type: ignore[union-attr]
+        fields[position].get_db_prep_value(value, connection)
         for each in (ALL, slot)
         for position, value in enumerate((storefront.pk, each, minute))
     ]

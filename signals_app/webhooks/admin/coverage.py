@@ -45,6 +45,7 @@ def coverage_page(request: HttpRequest, *, source: WebhookSource, context: dict[
     context |= {
         "title": f"Coverage of {source}",
         "source": source,
+        "original": source,
         "days": DAYS,
         "report": report,
         "lines": lines_of(report),
