@@ -42,6 +42,8 @@ PAGES = {
     "segments": "/admin/segments/segment/",
     "products": "/admin/catalog/product/",
     "connection": "/admin/webhooks/webhooksource/",
+    "coverage": "/admin/webhooks/webhooksource/ > a:has-text('Coverage: day by day')",
+    "identity-kit": "/admin/storefront/storefront/",
     "incoming": "/admin/webhooks/webhookdelivery/",
     "signals": "/admin/shopper_signals/shoppersignal/",
 }

@@ -231,22 +231,22 @@ class HourlyCoverage(models.Model):
     """
     Whom the signals of a source named in an hour, as it was known minutes after they came; never counted again.
 
-    `sampled` of the signals were looked into for what they carried themselves; on all but the busiest days that is all.
+    `signals` are all; the other counts are of the `sampled`, which in most shops are all too.
     """
 
     # Note [No second index], in `core.models`.
     source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="hourly_coverage", db_index=False)
     hour = models.DateTimeField()
     signals = models.PositiveBigIntegerField(default=0)
+    sampled = models.PositiveBigIntegerField(default=0)
     identified = models.PositiveBigIntegerField(default=0)
     """Some ID was usable."""
     with_email = models.PositiveBigIntegerField(default=0)
     """The shopper's address was known, by whatever way."""
     with_consent = models.PositiveBigIntegerField(default=0)
     """... and the shopper had agreed to marketing by e-mail."""
-    sampled = models.PositiveBigIntegerField(default=0)
     external_id = models.PositiveBigIntegerField(default=0)
-    """Of the sampled, those that carried one; likewise the three that follow."""
+    """Carried one themselves; likewise the three that follow."""
     email = models.PositiveBigIntegerField(default=0)
     anonymous_id = models.PositiveBigIntegerField(default=0)
     session_id = models.PositiveBigIntegerField(default=0)

@@ -82,11 +82,11 @@ def test_counts_each_signal_once_however_often_and_in_whatever_slices(
     process({}, at=NOW + timedelta(minutes=6))
     assert count(NOW + timedelta(minutes=9)) == 1
 
-    assert days(source) == [(24, 6, 5, 5, 0)]
+    assert days(source) == [(24, 6, 4, 4, 0)]  # 4.5: 3 of the 4 looked into, of 6
     row = HourlyCoverage.objects.get()
-    assert (row.sampled, row.email) == (4, 3)
+    assert (row.signals, row.sampled, row.identified, row.email) == (6, 4, 3, 3)
     (day,) = services.coverage(source=source, now=NOW + timedelta(minutes=9)).days
-    assert day.carried["email"] == 4.5  # 3 of the 4 looked into, of 6
+    assert day.carried["email"] == 4.5
 
 
 def test_of_two_workers_at_once_one_counts(
@@ -263,7 +263,7 @@ class TestThePage:
         browser = sign_in()
         hours = [NOW - timedelta(hours=number) for number in range(720)]
         HourlyCoverage.objects.bulk_create(
-            HourlyCoverage(source=source, hour=hour, signals=14_000, identified=9_000, sampled=100, anonymous_id=70)
+            HourlyCoverage(source=source, hour=hour, signals=14_000, identified=90, sampled=100, anonymous_id=70)
             for hour in hours
         )
         with time_machine.travel(NOW, tick=False), django_assert_max_num_queries(25):

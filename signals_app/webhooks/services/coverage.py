@@ -15,8 +15,8 @@ from signals_app.webhooks.models import CoverageCursor, HourlyCoverage, WebhookS
 class CoverageDay:
     """
     Signals of one day in the store's time zone; `identified`, `with_email` and `with_consent` are each part of the one
-    before. `carried` has, by kind of ID, the signals that carried one: {"email": 420.0, ...}, estimated where only some
-    were looked into.
+    before. `carried` has, by kind of ID, the signals that carried one: {"email": 420.0, ...}. All but `signals` are
+    estimated where only some were looked into.
     """
 
     day: date
@@ -75,14 +75,14 @@ def coverage(*, source: WebhookSource, days: int = 7, now: datetime) -> Coverage
 
 
 def _day(day: date, rows: list[HourlyCoverage]) -> CoverageDay:
+    def estimated(name: str) -> float:
+        return sum(row.signals * getattr(row, name) / row.sampled for row in rows if row.sampled)
+
     return CoverageDay(
         day=day,
         signals=sum(row.signals for row in rows),
-        identified=sum(row.identified for row in rows),
-        with_email=sum(row.with_email for row in rows),
-        with_consent=sum(row.with_consent for row in rows),
-        carried={
-            kind: sum(row.signals * getattr(row, kind) / row.sampled for row in rows if row.sampled)
-            for kind in mapping.IDENTITY_FIELDS
-        },
+        identified=round(estimated("identified")),
+        with_email=round(estimated("with_email")),
+        with_consent=round(estimated("with_consent")),
+        carried={kind: estimated(kind) for kind in mapping.IDENTITY_FIELDS},
     )
