@@ -76,7 +76,7 @@ def coverage(*, source: WebhookSource, days: int = 7, now: datetime) -> Coverage
 
 def _day(day: date, rows: list[HourlyCoverage]) -> CoverageDay:
     def estimated(name: str) -> float:
-        return sum(row.signals * getattr(row, name) / row.sampled for row in rows if row.sampled)
+        return float(sum(row.signals * getattr(row, name) / row.sampled for row in rows if row.sampled))
 
     return CoverageDay(
         day=day,

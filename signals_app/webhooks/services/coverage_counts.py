@@ -52,7 +52,7 @@ class _Delivery(NamedTuple):
 class _Signal(NamedTuple):
     """A signal that is looked into, and what is known of whom it is."""
 
-    received_at: datetime
+    pk: UUID
     customer_id: UUID | None
     email: str | None
     extra: dict[str, Any]
@@ -121,24 +121,24 @@ def _counts(source: WebhookSource, slice_: Sequence[_Delivery]) -> dict[datetime
         if one.state is None:  # what needs fixing became no signal
             of_hour.setdefault(_hour(one.received_at), []).append(one.pk)
     counts = {hour: Counter(signals=len(pks)) for hour, pks in of_hour.items()}
-    chosen = [pk for pks in of_hour.values() for pk in pks[:: -(-len(pks) // LOOKED_INTO)]]
-    found = _looked_into(chosen)
+    hour_of = {pk: hour for hour, pks in of_hour.items() for pk in pks[:: -(-len(pks) // LOOKED_INTO)]}
+    found = _looked_into(list(hour_of))
     consents = customers.consents_of({one.customer_id for one in found if one.customer_id and one.email})
     compiled = _mapping_of(source)
-    for one in found:
-        row = counts[_hour(one.received_at)]
+    for signal in found:
+        row = counts[hour_of[signal.pk]]
         row["sampled"] += 1
-        row["identified"] += bool(one.customer_id)
-        if one.customer_id and one.email:
+        row["identified"] += bool(signal.customer_id)
+        if signal.customer_id and signal.email:
             row["with_email"] += 1
-            row["with_consent"] += consents[one.customer_id].get(MAY_BE_MAILED, False)
-        body = one.extra | {"relevant_events": one.events}
-        row.update(list(mapping.extract(compiled, body, one.events).identifiers))
+            row["with_consent"] += consents[signal.customer_id].get(MAY_BE_MAILED, False)
+        body = signal.extra | {"relevant_events": signal.events}
+        row.update(list(mapping.extract(compiled, body, signal.events).identifiers))
     return counts
 
 
 def _looked_into(pks: Sequence[UUID]) -> list[_Signal]:
-    columns = ("received_at", "identifier__customer_id", "identifier__customer__email", "extra", "relevant_events")
+    columns = ("pk", "identifier__customer_id", "identifier__customer__email", "extra", "relevant_events")
     return list(starmap(_Signal, ShopperSignal.objects.filter(pk__any_of=pks).values_list(*columns)))
 
 
