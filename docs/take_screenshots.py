@@ -44,6 +44,8 @@ PAGES = {
     "patterns": "/admin/catalog/urlpatterns/?preset=shopify",
     "calibration": "/admin/remarketing/calibration/",
     "connection": "/admin/webhooks/webhooksource/",
+    "coverage": "/admin/webhooks/webhooksource/ > a:has-text('Coverage: day by day')",
+    "identity-kit": "/admin/storefront/storefront/",
     "incoming": "/admin/webhooks/webhookdelivery/",
     "signals": "/admin/shopper_signals/shoppersignal/",
 }

@@ -26,7 +26,7 @@ from prometheus_client.registry import Collector
 
 from insightarc_crm import process_metrics
 from insightarc_crm.periodic_tasks import EVERY_SECONDS
-from insightarc_crm.security import address_of
+from signals_app.core.visitors import address_of
 from signals_app.emails.constants import DUE_STATES, MessageState
 from signals_app.emails.models import EmailMessage
 from signals_app.remarketing.constants import MatchState

@@ -59,6 +59,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         "Insightarc",
         (
             Item("Connection", "webhooks.webhooksource", "cable"),
+            Item("Identity kit", "storefront.storefront", "fingerprint"),
             Item("Incoming log", "webhooks.webhookdelivery", "receipt_long"),
             Item("Needs fixing", "webhooks.inboxitem", "build"),
             Item("Signals", "shopper_signals.shoppersignal", "sensors"),

@@ -25,6 +25,7 @@ from signals_app.emails import retention as emails
 from signals_app.facts import retention as facts
 from signals_app.remarketing import retention as remarketing
 from signals_app.shopper_signals import retention as shopper_signals
+from signals_app.storefront import retention as storefront
 from signals_app.webhooks import retention as webhooks
 
 
@@ -53,6 +54,7 @@ PRUNABLES = (
     *emails.PRUNABLES,
     *remarketing.PRUNABLES,
     *facts.PRUNABLES,
+    *storefront.PRUNABLES,
     *api.PRUNABLES,
     *audit.PRUNABLES,
     Prunable(

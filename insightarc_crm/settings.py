@@ -99,6 +99,7 @@ INSTALLED_APPS = [
     "signals_app.segments",
     "signals_app.emails",
     "signals_app.remarketing",
+    "signals_app.storefront",
     "signals_app.webhooks",
     "signals_app.api",
 ]
@@ -304,7 +305,7 @@ SILENCED_SYSTEM_CHECKS = [
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
 if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    AXES_CLIENT_IP_CALLABLE = "insightarc_crm.security.address_behind_proxy"
+    AXES_CLIENT_IP_CALLABLE = "signals_app.core.visitors.address_behind_proxy"
 X_FRAME_OPTIONS = "DENY"
 
 CONTENT_SECURITY_POLICY = {

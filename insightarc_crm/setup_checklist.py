@@ -88,9 +88,9 @@ def _identity(project: Project, now: datetime) -> Step:
     else:
         proof = f"{share:.0%} of the last {sample:,} signals carry an e-mail or customer ID."
         if share < GOOD_COVERAGE:
-            proof += " Only shoppers with one can get a mail: ask Insightarc for it, the connection page has the text."
+            proof += " Only shoppers with one can get a mail: the coverage page says what to do."
     source = WebhookSource.objects.filter(project=project).first()
-    link = page("webhooks_webhooksource", "change", source.pk) if source else page("webhooks_webhooksource")
+    link = page("webhooks_webhooksource", "coverage", source.pk) if source else page("webhooks_webhooksource")
     return Step("Know the shopper", sample > 0 and share >= GOOD_COVERAGE, proof, link, "Identity coverage")
 
 

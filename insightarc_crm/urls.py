@@ -11,6 +11,7 @@ urlpatterns = [
     path("metrics", metrics.metrics),
     path("admin/", admin.site.urls),
     path("", include("signals_app.webhooks.urls")),
+    path("", include("signals_app.storefront.urls")),
     path("", include("signals_app.emails.urls")),
     path("api/v1/", include("signals_app.api.urls")),
 ]

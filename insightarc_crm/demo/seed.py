@@ -17,6 +17,7 @@ from signals_app.projects import services as project_services
 from signals_app.projects.constants import Scope
 from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.storefront import services as storefront_services
 from signals_app.webhooks import services as webhook_services
 
 SLUG = "demo"
@@ -25,6 +26,8 @@ DAYS = 30
 SMALLEST_GAP = timedelta(hours=6)
 """Started again after less than this, the demo goes on from where it was; after more, the time between is lived too."""
 KEY_NAME = "Simulated shop"
+COUNTING_SECONDS = 20
+"""For whom the signals of the past name; what is left, the workers count."""
 
 
 def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
@@ -44,6 +47,8 @@ def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
     lived_until = _lived_until(project) or now - timedelta(days=DAYS)
     if now - lived_until > SMALLEST_GAP:
         live_through(source=source, start=max(lived_until, now - timedelta(days=DAYS)), end=now, report=report)
+        webhook_services.count_coverage(now=now, seconds=COUNTING_SECONDS)
+    storefront_services.set_up(project=project)
     # The past kept the gallery's waits and quiet hours; who is watching now should not wait 45 minutes for a mail.
     install_examples(project=project, examples=Examples(wait_minutes=0), now=now)
     return project

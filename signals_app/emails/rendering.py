@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape, unescape
 from typing import Any
 
 from inscriptis import get_text
@@ -77,6 +78,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _STRUCK = re.compile(r"<s\b[^>]*>(.*?)</s>", re.DOTALL)
 _EMPTY_LINK = re.compile(r"\[\s*\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\[\]]*)\]\((\S*?)\)")
+_HREF = re.compile(r"""(<a\s(?:[^>]*?\s)?href\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _INVISIBLE = re.compile("[\u034f\u200b-\u200f\u00ad\ufeff]")
 
@@ -98,9 +100,18 @@ class Problem:
     message: str
 
 
-def render(*, subject: str, preheader: str, html: str, variables: Mapping[str, Any]) -> Rendered:
+def render(
+    *,
+    subject: str,
+    preheader: str,
+    html: str,
+    variables: Mapping[str, Any],
+    rewrite_link: Callable[[str], str] | None = None,
+) -> Rendered:
     """
     Return the mail for one shopper; `html` is what `mjml_compiler.compile_mjml` made.
+
+    `rewrite_link` is given the address of each link and returns the one that stands in the mail.
 
     :raises TemplateError: if the template asks for something that is not there, or for too much work.
     """
@@ -109,7 +120,20 @@ def render(*, subject: str, preheader: str, html: str, variables: Mapping[str, A
         raise TemplateError("The subject came out empty.")
     preview = one_line(liquid_sandbox.render(preheader, variables, escapes_html=False), limit=MAX_SUBJECT)
     body = liquid_sandbox.render(html, {**variables, "preheader": preview}, escapes_html=True)
+    if rewrite_link is not None:
+        body = rewrite_links(body, rewrite_link)
     return Rendered(subject=line, html=body, text=text_of(body))
+
+
+def rewrite_links(html: str, rewrite: Callable[[str], str]) -> str:
+    """Return the HTML with the address of each link as `rewrite` has it; an address that stays, stays letter by letter."""
+
+    def rewritten(match: re.Match[str]) -> str:
+        address = unescape(match[2][1:-1])
+        changed = rewrite(address)
+        return match[0] if changed == address else f'{match[1]}"{escape(changed)}"'
+
+    return _HREF.sub(rewritten, html)
 
 
 def one_line(text: str, *, limit: int = 500) -> str:

@@ -227,6 +227,50 @@ class HourlyCount(models.Model):
         return f"{self.outcome}: {self.count}"
 
 
+class HourlyCoverage(models.Model):
+    """
+    Whom the signals of a source named in an hour, as it was known minutes after they came; never counted again.
+
+    `signals` are all; the other counts are of the `sampled`, which in most shops are all too.
+    """
+
+    # Note [No second index], in `core.models`.
+    source = models.ForeignKey(WebhookSource, on_delete=models.CASCADE, related_name="hourly_coverage", db_index=False)
+    hour = models.DateTimeField()
+    signals = models.PositiveBigIntegerField(default=0)
+    sampled = models.PositiveBigIntegerField(default=0)
+    identified = models.PositiveBigIntegerField(default=0)
+    """Some ID was usable."""
+    with_email = models.PositiveBigIntegerField(default=0)
+    """The shopper's address was known, by whatever way."""
+    with_consent = models.PositiveBigIntegerField(default=0)
+    """... and the shopper had agreed to marketing by e-mail."""
+    external_id = models.PositiveBigIntegerField(default=0)
+    """Carried one themselves; likewise the three that follow."""
+    email = models.PositiveBigIntegerField(default=0)
+    anonymous_id = models.PositiveBigIntegerField(default=0)
+    session_id = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("source", "hour"), name="hourly_coverage_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.hour}: {self.signals}"
+
+
+class CoverageCursor(models.Model):
+    """How far the deliveries of a source have been counted for its coverage: everything up to here."""
+
+    source = models.OneToOneField(
+        WebhookSource, on_delete=models.CASCADE, primary_key=True, related_name="coverage_cursor"
+    )
+    received_at = models.DateTimeField()
+    delivery_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return str(self.received_at)
+
+
 class ReplayRun(PublicIdModel, ClaimedModel):
     """
     Stored deliveries of one source that somebody has processed again, slice by slice: `running -> done | stopped`.

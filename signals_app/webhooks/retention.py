@@ -13,6 +13,7 @@ from signals_app.webhooks.constants import InboxState
 from signals_app.webhooks.models import (
     ConnectionAlert,
     HourlyCount,
+    HourlyCoverage,
     InboxItem,
     ReplayRun,
     SeenBody,
@@ -64,6 +65,14 @@ def _hourly_counts(now: datetime) -> Iterable[QuerySet[HourlyCount]]:
     ]
 
 
+def _hourly_coverage(now: datetime) -> Iterable[QuerySet[HourlyCoverage]]:
+    oldest = now - timedelta(days=settings.KEEP_COUNTS_DAYS)
+    return [
+        HourlyCoverage.objects.filter(source=source, hour__lt=oldest).order_by("hour")
+        for source in WebhookSource.objects.order_by("pk")
+    ]
+
+
 def _replays(now: datetime) -> Iterable[QuerySet[ReplayRun]]:
     oldest = now - timedelta(days=settings.KEEP_COUNTS_DAYS)
     return [ReplayRun.objects.filter(finished_at__lt=oldest).order_by("pk")]
@@ -92,6 +101,10 @@ PRUNABLES = (
     Prunable(
         "hourly counts of requests", _hourly_counts, model=HourlyCount, oldest="hour",
         about="Hourly counts of requests", kept_for=_counts_kept_for, setting="KEEP_COUNTS_DAYS",
+    ),
+    Prunable(
+        "hourly counts of whom signals name", _hourly_coverage, model=HourlyCoverage, oldest="hour",
+        about="Hourly counts of whom signals name", kept_for=_counts_kept_for, setting="KEEP_COUNTS_DAYS",
     ),
     Prunable(
         "replays that ended", _replays, model=ReplayRun, oldest="finished_at",

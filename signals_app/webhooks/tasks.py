@@ -74,6 +74,13 @@ def watch_connections(**_: object) -> None:
 
 
 @shared_task
+@in_turn()
+def count_coverage(**_: object) -> None:
+    """Count whom the signals name that came meanwhile, for at most 10 seconds at a time."""
+    services.count_coverage(now=timezone.now(), seconds=10)
+
+
+@shared_task
 def probe_addresses(**_: object) -> int:
     """Ask the registered addresses whose turn it is."""
     return services.probe_due(now=timezone.now())

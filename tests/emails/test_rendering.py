@@ -174,3 +174,25 @@ class TestGallery:
         assert [name for name in elements(hostile(plain)) if name != "br"] == [
             name for name in elements(plain) if name != "br"
         ]
+
+
+class TestRewritingLinks:
+    HTML = (
+        "<a class='x' href=\"https://shop.example/?a=1&amp;b=2\">A</a> <A HREF='/b'>B</A> <a name=\"href\">C</a>"
+        '<img src="https://shop.example/i.jpg"> <link href="https://shop.example/s.css"> <a data-href="x" href="/c">D</a>'
+    )
+
+    def test_asks_for_each_link_as_a_browser_reads_it(self) -> None:
+        asked: list[str] = []
+
+        same = rendering.rewrite_links(self.HTML, lambda address: asked.append(address) or address)  # type: ignore[func-returns-value]
+
+        assert asked == ["https://shop.example/?a=1&b=2", "/b", "/c"]
+        assert same == self.HTML
+
+    def test_writes_what_it_is_given_so_that_nothing_breaks_out(self) -> None:
+        changed = rendering.rewrite_links(self.HTML, lambda address: f'{address}&"><b>')
+
+        assert 'href="https://shop.example/?a=1&amp;b=2&amp;&quot;&gt;&lt;b&gt;"' in changed
+        assert "<b>" not in changed
+        assert '<img src="https://shop.example/i.jpg"> <link href="https://shop.example/s.css">' in changed

@@ -31,8 +31,10 @@ from signals_app.projects.models import ApiKey, Membership, Project
 from signals_app.remarketing.models import Calibration, RemarketingRule, RuleMatch, RuleVariant, SendPolicy
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals.models import IntentProfile, Interest, RecomputeRun, ShopperSignal
+from signals_app.storefront.models import EmailClaim, Storefront
 from signals_app.webhooks.models import (
     HourlyCount,
+    HourlyCoverage,
     InboxItem,
     ReplayRun,
     SignatureFailure,
@@ -117,6 +119,7 @@ def _shoppers(project: Project, tag: str, rows: dict[str, Any]) -> None:
         project=project, customer=customer, kind="anonymous_id", value=f"{tag} {HOSTILE}"
     )
     second = Identifier.objects.create(project=project, customer=other, kind="external_id", value=f"{tag} second")
+    EmailClaim.objects.create(project=project, identifier=visitor, email=HOSTILE, claimed_at=now)
     IdentityEdge.objects.create(project=project, left=email, right=visitor, evidence="SIGNAL", reference=HOSTILE)
     rows["customers.IdentityConflict"] = IdentityConflict.objects.create(
         project=project, left=email, right=second, evidence="SIGNAL", reference=HOSTILE[:100]
@@ -158,6 +161,15 @@ def _insightarc(project: Project, tag: str, rows: dict[str, Any]) -> None:
         project=project, name=f"{tag} {HOSTILE}", registered_urls=["https://crm.example.com/webhooks/x/", HOSTILE]
     )
     WebhookSecret.objects.create(source=source, secret=f"{tag}-very-secret")
+    HourlyCoverage.objects.create(source=source, hour=now, signals=3, identified=2, sampled=1, email=1)
+    rows["storefront.Storefront"] = Storefront.objects.create(
+        project=project,
+        public_key=f"pk_{tag}",
+        allowed_origins=[f"https://{tag}.example.com", HOSTILE],
+        consent_check=HOSTILE,
+        visitor_cookie=HOSTILE[:100],
+        proof_secret=f"{tag}-very-secret",
+    )
     HourlyCount.objects.create(source=source, hour=now, outcome="BAD_SIGNATURE", count=3)
     SignatureFailure.objects.create(
         source=source,

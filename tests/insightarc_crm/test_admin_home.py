@@ -143,7 +143,7 @@ def test_the_sidebar_lists_every_group_for_an_owner(project: Project, sign_in: C
         ("Automations", 3),
         ("E-mails", 5),
         ("Shop", 5),
-        ("Insightarc", 4),
+        ("Insightarc", 5),
         ("Advanced", 2),
         ("Settings", 6),
     ]

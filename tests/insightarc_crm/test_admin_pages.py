@@ -33,9 +33,9 @@ PAGES_OF_THEIR_OWN = {
     "webhooks_inboxitem_set_aside", "webhooks_inboxitem_bring_back", "webhooks_inboxitem_replay_matching",
     "webhooks_webhookdelivery_replay_between", "webhooks_webhookdelivery_replay_between_times",
     "webhooks_replayrun_stop", "shopper_signals_recomputerun_start", "shopper_signals_recomputerun_stop",
-    "webhooks_webhooksource_mend",
+    "webhooks_webhooksource_mend", "webhooks_webhooksource_coverage",
 }  # fmt: skip
-ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_")
+ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_", "storefront_")
 """Their pages beyond the standard ones are opened by these rooms' own tests."""
 
 

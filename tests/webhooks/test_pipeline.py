@@ -279,33 +279,6 @@ class TestAnErasedPerson:
         assert not Identifier.objects.exists()
 
 
-def test_coverage_says_whom_the_signals_name(
-    post: Callable[..., str], post_signal: Post, source: WebhookSource, project: Project
-) -> None:
-    post(num_events=1)
-    post(num_events=2, user_id="ben-2", email="ben@example.com")
-    post_signal({"anonymous_id": "v1"}, at=NOW)
-    post_signal({"num_events": 9}, at=NOW - timedelta(days=1))
-    pipeline.process_batch(now=NOW)
-    customers.record_consent(
-        project=project,
-        identifiers={"email": "anna@example.com"},
-        channel="email",
-        topic="marketing",
-        granted=True,
-        source="test",
-        now=NOW,
-    )
-
-    report = services.coverage(source=source, days=7, now=NOW)
-
-    days = [(day.day.day, day.signals, day.identified, day.with_email, day.with_consent) for day in report.days]
-    assert days == [(23, 1, 0, 0, 0), (24, 3, 3, 2, 1)]
-    assert report.carried == {"external_id": 0.5, "email": 0.5, "anonymous_id": 0.25, "session_id": 0.0}
-    assert report.share("with_consent") == 0.25
-    assert source.registered_urls[0] in services.identity_request(source)
-
-
 class TestTheReplayCommand:
     @staticmethod
     def run(*arguments: str) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,9 +56,11 @@ def placeholder_sender(project: Project) -> SenderIdentity:
     )
 
 
-def render_for(occasion: Occasion, *, sender: SenderIdentity) -> Rendered:
+def render_for(
+    occasion: Occasion, *, sender: SenderIdentity, rewrite_link: Callable[[str], str] | None = None
+) -> Rendered:
     """
-    Return the mail of an occasion.
+    Return the mail of an occasion; `rewrite_link`, if given, changes the address of each link.
 
     :raises TemplateError: if the template cannot be filled in.
     """
@@ -68,6 +70,7 @@ def render_for(occasion: Occasion, *, sender: SenderIdentity) -> Rendered:
         preheader=template.preheader,
         html=template.compiled_html,
         variables=variables_of(occasion, sender=sender),
+        rewrite_link=rewrite_link,
     )
 
 

@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from signals_app.core.claims import claim
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, Identifier
-from signals_app.emails import delivery, guards
+from signals_app.emails import delivery, guards, link_decorators
 from signals_app.emails.constants import DUE_STATES, MessageState, SkipReason
 from signals_app.emails.delivery import Envelope
 from signals_app.emails.delivery_errors import Outcome
@@ -241,7 +241,8 @@ def _begin(message: EmailMessage, customer: Customer, to_email: str, *, now: dat
                 coupon_code=claim_coupon(message=message, now=now),
                 now=now,
             )
-            mail = render_for(occasion, sender=sender)
+            asked = link_decorators.LinkRequest(message=message, customer=customer, now=now)
+            mail = render_for(occasion, sender=sender, rewrite_link=link_decorators.rewrite_for(asked))
     except TemplateError as error:
         return _end(message, MessageState.FAILED, SkipReason.FAILED_TEMPLATE, str(error), now=now)
     message.state, message.reason, message.detail = MessageState.SENDING, "", ""

@@ -15,6 +15,7 @@ from django.utils import timezone
 from signals_app.core.admin import ProjectScopedAdmin, display, note_form_errors
 from signals_app.core.display import ago, badge, lines
 from signals_app.webhooks import connection, services
+from signals_app.webhooks.admin.coverage import LINES, coverage_page
 from signals_app.webhooks.constants import MAPPED, Remedy
 from signals_app.webhooks.exceptions import InvalidConfiguration
 from signals_app.webhooks.forms import SecretForm, SourceForm
@@ -117,6 +118,7 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
                 name="webhooks_webhooksource_mend",
             ),
             path("<uuid:pk>/pause/", wrap(self.pause), name="webhooks_webhooksource_pause"),
+            path("<uuid:pk>/coverage/", wrap(self.coverage), name="webhooks_webhooksource_coverage"),
         ]
         return own + super().get_urls()
 
@@ -142,9 +144,7 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             "own_address": services.public_url(source),
             **self._watch_context(source, now),
             **self._secret_context(source, now),
-            "coverage": services.coverage(source=source, days=COVERAGE_DAYS, now=now),
-            "coverage_labels": MAPPED,
-            "identity_request": services.identity_request(source),
+            **self._coverage_context(source, now),
             "latest": connection.latest_deliveries(source),
             "signatures": signature_report(source, now=now),
             "may_mend": self.may(request, "webhooks.paste_secret"),
@@ -154,6 +154,10 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             "may_probe": self.may(request, "webhooks.probe"),
             "may_pause": self.has_change_permission(request, source),
         }
+
+    def _coverage_context(self, source: WebhookSource, now: datetime) -> dict[str, Any]:
+        report = services.coverage(source=source, days=COVERAGE_DAYS, now=now)
+        return {"coverage": report, "coverage_shares": [(label, report.share(name)) for name, label, _ in LINES]}
 
     def _watch_context(self, source: WebhookSource, now: datetime) -> dict[str, Any]:
         told_by_state = connection.state(source, now=now).sentence
@@ -238,6 +242,15 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
         else:
             messages.error(request, f"{report.url} {report.problem}".strip())
         return HttpResponseRedirect(_page(source))
+
+    def coverage(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        source = self.get_object(request, str(pk))
+        if source is None:
+            raise Http404("There is no such connection in this store.")
+        if not self.has_view_permission(request, source):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return coverage_page(request, source=source, context=context | {"back": _page(source)})
 
     def pause(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         source = self._post_only(request, pk, "change")

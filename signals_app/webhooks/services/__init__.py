@@ -2,7 +2,8 @@
 
 from signals_app.webhooks.services.alerts import mail_alerts, open_alerts
 from signals_app.webhooks.services.arrivals import count_arrivals
-from signals_app.webhooks.services.coverage import CoverageDay, CoverageReport, coverage, identity_request
+from signals_app.webhooks.services.coverage import CoverageDay, CoverageReport, coverage
+from signals_app.webhooks.services.coverage_counts import count_coverage
 from signals_app.webhooks.services.diagnosing import NothingToMend, diagnose_failures, forget_failures, mend
 from signals_app.webhooks.services.probing import ProbeReport, probe, probe_due
 from signals_app.webhooks.services.replay_runs import (
@@ -52,13 +53,13 @@ __all__ = [
     "configure_source",
     "continue_replay",
     "count_arrivals",
+    "count_coverage",
     "count_selected",
     "coverage",
     "create_source",
     "diagnose_failures",
     "forget_expired_secrets",
     "forget_failures",
-    "identity_request",
     "in_slices",
     "keep_secret",
     "mail_alerts",

@@ -1,0 +1,1 @@
+"""The shop's pages: the public identify endpoint, the identity kit to copy, and links that say who clicked."""
