@@ -74,9 +74,10 @@ def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
 def erase(customer: Customer) -> int:
     """Delete orders, consents and identifiers with their links; the customer itself is deleted after all facets."""
     count = 0
-    models: tuple[type[Model], ...] = (Order, Consent, ConsentChange)
+    models: tuple[type[Model], ...] = (Order, Consent)
     for model in models:
         count += model._default_manager.filter(identifier__customer=customer).delete()[0]
+    count += ConsentChange.objects.filter(identifier__customer=customer).erase()[0]
     return count + Identifier.objects.filter(customer=customer).delete()[0]
 
 
