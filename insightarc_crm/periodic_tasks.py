@@ -13,6 +13,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.process_inbox": 10,
     "signals_app.webhooks.tasks.continue_replays": 10,
     "signals_app.emails.tasks.send_due": 10,
+    "signals_app.transfers.tasks.continue_transfers": 10,
     "signals_app.remarketing.tasks.queue_due_matches": 15,
     "signals_app.remarketing.tasks.follow_facts": 15,
     "signals_app.emails.tasks.recover_interrupted": 30,

@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "signals_app.core",
     "signals_app.projects",
     "signals_app.facts",
+    "signals_app.transfers",
     "signals_app.catalog",
     "signals_app.customers",
     "signals_app.shopper_signals",
@@ -225,6 +226,10 @@ KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", default=365)  # 0: for ev
 KEEP_SEEN_BODIES_DAYS = env.int("KEEP_SEEN_BODIES_DAYS", default=30)
 KEEP_COUNTS_DAYS = env.int("KEEP_COUNTS_DAYS", default=400)
 KEEP_FACTS_DAYS = env.int("KEEP_FACTS_DAYS", default=90)
+KEEP_IMPORT_FILES_DAYS = env.int("KEEP_IMPORT_FILES_DAYS", default=14)  # their hashes stay, as evidence
+KEEP_EXPORT_FILES_DAYS = env.int("KEEP_EXPORT_FILES_DAYS", default=7)
+if min(KEEP_IMPORT_FILES_DAYS, KEEP_EXPORT_FILES_DAYS) < 1:
+    raise ImproperlyConfigured("KEEP_IMPORT_FILES_DAYS and KEEP_EXPORT_FILES_DAYS must be at least 1")
 if KEEP_DELIVERIES_DAYS < 0 or min(KEEP_SEEN_BODIES_DAYS, KEEP_COUNTS_DAYS, KEEP_FACTS_DAYS) < 1:
     raise ImproperlyConfigured("KEEP_..._DAYS must be at least 1; only KEEP_DELIVERIES_DAYS may be 0, for ever")
 
@@ -309,6 +314,7 @@ CONTENT_SECURITY_POLICY = {
 # The webhook view reads at most this much itself; Django's own limit covers every other form and call.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=200) * 1024 * 1024  # of one uploaded list
 
 # --- REST API -------------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ _PLAIN = (
     "BooleanField",
     "DateField",
     "DateTimeField",
+    "DecimalField",
     "IntegerField",
     "PositiveBigIntegerField",
     "PositiveIntegerField",

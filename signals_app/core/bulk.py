@@ -268,4 +268,5 @@ _TO_SQLITE: Mapping[str, Callable[[Any], Any]] = {
     "UUIDField": _hex,
     "DateTimeField": _naive_utc,
     "DateField": str,
+    "DecimalField": str,
 }

@@ -7,6 +7,9 @@ class SegmentsConfig(AppConfig):
     verbose_name = "Segments"
 
     def ready(self) -> None:
+        from signals_app.segments.exports import SEGMENT_EXPORT
         from signals_app.segments.profile_fields import register_profile_fields
+        from signals_app.transfers import kinds
 
         register_profile_fields()
+        kinds.register_export(SEGMENT_EXPORT)

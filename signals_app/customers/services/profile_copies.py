@@ -6,8 +6,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
+from signals_app.core.bulk import change_rows, read_rows
 from signals_app.customers.constants import KINDS_BY_STRENGTH, IdentifierKind
 from signals_app.customers.models import Customer, Identifier
 
@@ -19,13 +21,19 @@ def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) ->
     """Rebuild the copies of these (locked) customers from their identifiers, in two queries."""
     if not customers:
         return
-    of_customer: dict[uuid.UUID, list[Identifier]] = defaultdict(list)
-    for identifier in Identifier.objects.filter(customer_id__in=customers).order_by("pk"):
-        of_customer[identifier.customer_id].append(identifier)
+    of_customer: dict[uuid.UUID, list[Said]] = defaultdict(list)
+    stored = Identifier.objects.filter(customer_id__any_of=customers).order_by("pk")
+    for customer_id, *said in read_rows(stored.values_list("customer_id", "kind", "value", "attributes", "pk")):
+        of_customer[customer_id].append(Said(*said))
     for customer in customers.values():
         copy_from_identifiers(customer, of_customer[customer.id])
         customer.updated_at = now
-    Customer.objects.bulk_update(customers.values(), [*COPIED_FIELDS, "updated_at"])
+    change_rows(
+        Customer,
+        key="id",
+        fields=(*COPIED_FIELDS, "updated_at"),
+        rows=map(attrgetter("id", *COPIED_FIELDS, "updated_at"), customers.values()),
+    )
 
 
 class Said(NamedTuple):

@@ -62,6 +62,8 @@ class Resolution:
     identifiers: dict[str, Identifier] = field(default_factory=dict)
     created: set[uuid.UUID] = field(default_factory=set)
     conflicted: set[str] = field(default_factory=set)
+    grown: set[uuid.UUID] = field(default_factory=set)
+    """Customers that were there and have a further identifier now, or those of another."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,8 @@ def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resoluti
         key: _identifier(project, key, known[key], customers[plan.customer_of[key]])
         for key in {one.keys[0] for one in seen}
     }
-    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted)
+    grown = ({plan.customer_of[key] for key in fresh} | set(plan.gone.values())) - plan.created
+    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted, grown)
 
 
 def _pointers(project: Project, keys: Collection[Key]) -> dict[Key, Pointer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,8 +13,13 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
+from signals_app.core.bulk import write_rows
+from signals_app.core.models import new_id
 from signals_app.customers import services as customer_services
+from signals_app.customers.constants import IdentifierKind
+from signals_app.customers.joining import Key
 from signals_app.customers.models import Identifier
+from signals_app.customers.services.tombstones import erased_among
 from signals_app.emails.constants import SuppressionReason
 from signals_app.emails.exceptions import UnknownToken
 from signals_app.emails.models import EmailMessage, Suppression
@@ -45,6 +50,35 @@ def suppress(*, project: Project, email: str, reason: SuppressionReason, source:
         defaults={"reason": reason, "source": source[:100], "created_at": now},
     )
     return suppression
+
+
+@transaction.atomic
+def suppress_many(*, project: Project, reasons: Mapping[str, tuple[str, str]], now: datetime) -> int:
+    """
+    Stop all mails of the store to addresses, `{address: (reason, source)}`, and return how many were not stopped before.
+
+    The first reason stands. Of an erased person only the hash of the address is kept, here too.
+    """
+    keys = {email: Key(IdentifierKind.EMAIL, email) for email in map(_normalised, reasons)}
+    erased = erased_among(project=project, keys=set(keys.values()))
+    hashes = {address_hash(project=project, email=email): email for email in keys}
+    forms = [*keys, *hashes]
+    known = {
+        hashes.get(email, email)
+        for email in Suppression.objects.filter(project=project, email__any_of=forms).values_list("email", flat=True)
+    }
+    hash_of = {email: hashed for hashed, email in hashes.items()}
+    fresh = {_normalised(email): said for email, said in reasons.items() if _normalised(email) not in known}
+    write_rows(
+        Suppression,
+        fields=("id", "project", "email", "reason", "source", "created_at"),
+        rows=(
+            (new_id(), project.pk, hash_of[email] if keys[email] in erased else email, reason, source[:100], now)
+            for email, (reason, source) in sorted(fresh.items())
+        ),
+        unique=("project", "email"),
+    )
+    return len(fresh)
 
 
 def is_suppressed(*, project: Project, email: str) -> bool:
