@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from django.conf import settings
 from django.core.files.storage import FileSystemStorage, Storage
 from django.db import models
 
@@ -12,9 +11,7 @@ from signals_app.transfers.constants import ExportState, ImportState
 
 def private_files() -> Storage:
     """Return where the files are: below the data folder, readable by this program alone, at no address."""
-    return FileSystemStorage(
-        location=settings.MEDIA_ROOT, file_permissions_mode=0o600, directory_permissions_mode=0o700
-    )
+    return FileSystemStorage(file_permissions_mode=0o600, directory_permissions_mode=0o700)
 
 
 class ImportRun(PublicIdModel, ClaimedModel):

@@ -32,7 +32,7 @@ PAGES_OF_THEIR_OWN = {
     "webhooks_replayrun_stop",
     "webhooks_webhooksource_mend",
 }  # fmt: skip
-ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_")
+ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_", "transfers_")
 """Their pages beyond the standard ones are opened by these rooms' own tests."""
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from signals_app.core.bulk import Merge, change_rows, read_rows, write_rows
+from signals_app.core.bulk import Merge, change_rows, look_up, write_rows
 from signals_app.core.models import new_id
 from signals_app.customers.constants import Channel, Evidence, OrderState
 from signals_app.customers.import_rows import NO_PERSON, ConsentRow, OrderRow, ProfileRow
@@ -96,8 +96,8 @@ def _count(
 
 
 def _attributes_of(pks: Iterable[int]) -> dict[int, dict[str, Any]]:
-    found = Identifier.objects.filter(pk__any_of=sorted(pks))
-    return {pk: said if isinstance(said, dict) else {} for pk, said in read_rows(found.values_list("pk", "attributes"))}
+    found = look_up(Identifier, where={}, key="id", values=sorted(pks), fields=("id", "attributes"))
+    return {pk: said if isinstance(said, dict) else {} for pk, said in found}
 
 
 # --- Consents -------------------------------------------------------------------------------------------------------
@@ -135,9 +135,11 @@ def import_consents(context: ImportContext, rows: Sequence[Row]) -> Stored:
     """
     stored = Stored()
     rows = _without_erased(context, rows, stored)
-    anchors, _ = _resolved(context, rows)
-    known = _history_of({identifier.pk for identifier in anchors.values()})
-    answers = _answers_of({identifier.customer_id for identifier in anchors.values()})
+    anchors, resolution = _resolved(context, rows)
+    # Whoever is new has said nothing yet.
+    asked = [one for one in anchors.values() if one.customer_id not in resolution.created]
+    known = _history_of({identifier.pk for identifier in asked})
+    answers = _answers_of({identifier.customer_id for identifier in asked})
     changed: dict[tuple[int, str], _Answer] = {}
     history: list[_Said] = []
     customers: dict[uuid.UUID, None] = {}
@@ -179,36 +181,50 @@ def _apply(of_person: Answers, anchor: int, answer: _Answer) -> list[int]:
     return holding
 
 
+_SAID = ("is_granted", "source", "wording", "occurred_at")
+
+
 def _history_of(pks: Iterable[int]) -> set[_Said]:
-    found = ConsentChange.objects.filter(identifier__any_of=sorted(pks), channel=Channel.EMAIL)
-    columns = ("identifier_id", "topic", "is_granted", "source", "wording", "occurred_at")
-    return {_Said(*row) for row in read_rows(found.values_list(*columns))}
+    return {_Said(*row) for row in _consents(ConsentChange, pks)}
 
 
 def _answers_of(customer_ids: Iterable[uuid.UUID]) -> defaultdict[tuple[uuid.UUID, str], Answers]:
-    found = Consent.objects.filter(identifier__customer__any_of=sorted(customer_ids), channel=Channel.EMAIL)
-    columns = ("identifier__customer", "topic", "identifier_id", "is_granted", "source", "wording", "occurred_at")
+    found = look_up(
+        Identifier, where={}, key="customer", values=sorted(customer_ids), fields=("id", "customer"), is_unique=False
+    )
+    customer_of = dict(found)
     answers: defaultdict[tuple[uuid.UUID, str], Answers] = defaultdict(dict)
-    for customer_id, topic, pk, *answer in read_rows(found.values_list(*columns)):
-        answers[customer_id, topic][pk] = _Answer(*answer)
+    for pk, topic, *answer in _consents(Consent, customer_of):
+        answers[customer_of[pk], topic][pk] = _Answer(*answer)
     return answers
+
+
+def _consents(model: type[Consent] | type[ConsentChange], pks: Iterable[int]) -> list[tuple[Any, ...]]:
+    return look_up(
+        model,
+        where={"channel": Channel.EMAIL.value},
+        key="identifier",
+        values=sorted(pks),
+        fields=("identifier", "topic", *_SAID),
+        is_unique=False,
+    )
 
 
 def _write_consents(
     context: ImportContext, history: Sequence[_Said], changed: Mapping[tuple[int, str], _Answer]
 ) -> None:
-    channel, said = Channel.EMAIL.value, ("is_granted", "source", "wording", "occurred_at")
+    channel = Channel.EMAIL.value
     write_rows(
         ConsentChange,
-        fields=("identifier", "topic", *said, "channel", "evidence", "recorded_at"),
+        fields=("identifier", "topic", *_SAID, "channel", "evidence", "recorded_at"),
         rows=((*one, channel, context.evidence[:200], context.now) for one in history),
     )
     write_rows(
         Consent,
-        fields=("identifier", "topic", *said, "channel"),
+        fields=("identifier", "topic", *_SAID, "channel"),
         rows=((pk, topic, *_values(answer), channel) for (pk, topic), answer in sorted(changed.items(), key=_first)),
         unique=("identifier", "channel", "topic"),
-        merge=dict.fromkeys(said, Merge.REPLACE),
+        merge=dict.fromkeys(_SAID, Merge.REPLACE),
     )
 
 
@@ -284,8 +300,13 @@ def _after(order: OrderRow, before: _Known | None, anchor: int) -> _Known:
 
 
 def _orders_of(context: ImportContext, order_ids: Iterable[str]) -> dict[str, _Known]:
-    found = Order.objects.filter(project=context.project, order_id__any_of=sorted(order_ids))
-    rows = read_rows(found.values_list("order_id", "id", "identifier_id", *ORDER_COLUMNS))
+    rows = look_up(
+        Order,
+        where={"project": context.project.pk},
+        key="order_id",
+        values=sorted(order_ids),
+        fields=("order_id", "id", "identifier", *ORDER_COLUMNS),
+    )
     return {order_id: _Known(*order) for order_id, *order in rows}
 
 
@@ -299,5 +320,7 @@ def _write_orders(context: ImportContext, changed: Mapping[str, _Known]) -> None
         merge=dict.fromkeys((*ORDER_COLUMNS, "updated_at"), Merge.REPLACE),
     )
     # Another import may have made one of them meanwhile, under an id of its own.
-    stored = Order.objects.filter(project=project, order_id__any_of=sorted(changed)).values_list("id", flat=True)
-    fact_services.record(project=project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(pk) for pk in stored])
+    stored = _orders_of(context, changed)
+    fact_services.record(
+        project=project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(order.pk) for order in stored.values()]
+    )

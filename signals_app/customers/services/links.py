@@ -8,7 +8,7 @@ from itertools import chain
 
 from django.db.models import Q
 
-from signals_app.core.bulk import read_rows, write_rows
+from signals_app.core.bulk import look_up, write_rows
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS
 from signals_app.customers.joining import JoinPlan, Key, Link, Pointer, Seen
 from signals_app.customers.models import IdentityConflict, IdentityEdge
@@ -42,8 +42,15 @@ def count_links_to_stronger(seen: Sequence[Seen], existing: Mapping[Key, Pointer
 def record_links(project: Project, plan: JoinPlan, identifiers: Mapping[Key, Pointer]) -> None:
     """Store what is new of a plan's links and conflicts."""
     links = _by_pair(plan.links, identifiers)
-    known = IdentityEdge.objects.filter(left__any_of={left for left, _ in links})
-    for pair in read_rows(known.values_list("left_id", "right_id")):
+    known = look_up(
+        IdentityEdge,
+        where={},
+        key="left",
+        values=sorted({left for left, _ in links}),
+        fields=("left", "right"),
+        is_unique=False,
+    )
+    for pair in known:
         links.pop(pair, None)
     write_rows(
         IdentityEdge,

@@ -9,7 +9,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from signals_app.core.bulk import change_rows, read_rows
+from signals_app.core.bulk import change_rows, look_up
 from signals_app.customers.constants import KINDS_BY_STRENGTH, IdentifierKind
 from signals_app.customers.models import Customer, Identifier
 
@@ -22,8 +22,15 @@ def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) ->
     if not customers:
         return
     of_customer: dict[uuid.UUID, list[Said]] = defaultdict(list)
-    stored = Identifier.objects.filter(customer_id__any_of=customers).order_by("pk")
-    for customer_id, *said in read_rows(stored.values_list("customer_id", "kind", "value", "attributes", "pk")):
+    stored = look_up(
+        Identifier,
+        where={},
+        key="customer",
+        values=customers,
+        fields=("customer", "kind", "value", "attributes", "id"),
+        is_unique=False,
+    )
+    for customer_id, *said in stored:
         of_customer[customer_id].append(Said(*said))
     for customer in customers.values():
         copy_from_identifiers(customer, of_customer[customer.id])

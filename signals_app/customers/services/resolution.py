@@ -261,12 +261,14 @@ def _create_customers(
     for key in missing:
         if plan.customer_of[key] in of_customer:
             of_customer[plan.customer_of[key]].append(Said(key.kind, key.value))
+    columns = [column.attname for column in Customer._meta.concrete_fields]
+    empty = Customer(project=project, created_at=now, updated_at=now)
+    shared = [getattr(empty, name) for name in columns]  # with the id in front
     fresh = {}
     for pk, said in of_customer.items():
-        fresh[pk] = Customer(id=pk, project=project, created_at=now, updated_at=now)
+        fresh[pk] = Customer.from_db(None, columns, [pk, *shared[1:]])
+        fresh[pk].project = project
         copy_from_identifiers(fresh[pk], said)
-        fresh[pk]._state.adding = False
-    columns = [column.attname for column in Customer._meta.concrete_fields]
     write_rows(
         Customer,
         fields=[column.name for column in Customer._meta.concrete_fields],

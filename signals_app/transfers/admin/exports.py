@@ -36,6 +36,8 @@ class ExportFileAdmin(ProjectScopedAdmin[ExportFile]):
     list_display = ("what", "of_what", "state_badge", "progress", "asked", "expires")
     list_display_links = ("what",)
     list_filter = (("state", ChoicesFilter),)
+    search_fields = ("requested_by",)
+    search_help_text = "Who asked for it"
     ordering = ("-created_at", "-pk")
     fieldsets = (
         (None, {"fields": ("state_badge", "what", "of_what", "progress", "file", "formulas")}),

@@ -179,7 +179,8 @@ class ImportRunAdmin(ProjectScopedAdmin[ImportRun]):
 
     @action(description="Columns", icon="view_column")
     def columns_button(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:transfers_importrun_columns", args=[object_id]))
+        run = self._own(request, object_id)
+        return HttpResponseRedirect(reverse("admin:transfers_importrun_columns", args=[run.pk]))
 
     @post_action(
         description="Import now",

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 SMALLEST, LARGEST = 50, 2_000
+FIRST = 100 if connection.vendor == "sqlite" else 1_000
 SECONDS_A_SLICE = 0.03 if connection.vendor == "sqlite" else 2.0
 """Aimed at. SQLite has one writer at a time, and webhook requests wait behind it."""
 TRIES_OF_A_SLICE = 3
@@ -109,7 +110,7 @@ class _Work:
     def carry_on(self, stop_at: float) -> Progress:
         with closing(open_upload(self.run)) as file:
             records = self._records(file)
-            size = SMALLEST * 2
+            size = FIRST
             while True:
                 began = time.monotonic()
                 found = self._take(records, size)

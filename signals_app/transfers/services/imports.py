@@ -85,25 +85,25 @@ def receive_file(*, project: Project, kind: str, file: IO[bytes], name: str, by:
     # What a person calls a file may name other people, and may be no name for a file at all.
     shown = re.sub(r"[\x00-\x1f\x7f]", "", PurePath(name.replace("\\", "/")).name)[:150]
     run = ImportRun(id=new_id(), project=project, kind=kind, file_name=shown, requested_by=by[:150], created_at=now)
-    watched = _Watched(file)
-    storage = run.upload.storage
-    stored = storage.save(f"imports/{run.pk}.csv", _Stored(watched))
+    name_in_storage, storage = f"imports/{run.pk}.csv", run.upload.storage
     try:
-        encoding = watched.encoding.encoding()
-        dialect = delimited.detect_dialect(watched.beginning, encoding=encoding)
-        run.upload.name, run.size, run.sha256 = stored, watched.size, watched.hash.hexdigest()
-        run.encoding, run.delimiter, run.start = dialect.encoding, dialect.delimiter, dialect.start
-        names = preview(run=run, rows=0).names
-        run.columns = guess_columns(chosen, names)
-        run.options = {option.name: option.default for option in chosen.options if option.default}
-        run.save(force_insert=True)
-    except delimited.NotATable as error:
-        storage.delete(stored)
-        raise FileRefused(str(error)) from error
-    except BaseException:
-        storage.delete(stored)
+        _store(run, chosen, _Watched(file), name_in_storage)
+    except BaseException as error:
+        storage.delete(name_in_storage)  # a file that was refused is not kept, nor a half of one
+        if isinstance(error, delimited.NotATable):
+            raise FileRefused(str(error)) from error
         raise
     return run
+
+
+def _store(run: ImportRun, kind: ImportKind, watched: _Watched, name: str) -> None:
+    run.upload.name = run.upload.storage.save(name, _Stored(watched))
+    dialect = delimited.detect_dialect(watched.beginning, encoding=watched.encoding.encoding())
+    run.size, run.sha256 = watched.size, watched.hash.hexdigest()
+    run.encoding, run.delimiter, run.start = dialect.encoding, dialect.delimiter, dialect.start
+    run.columns = guess_columns(kind, preview(run=run, rows=0).names)
+    run.options = {option.name: option.default for option in kind.options if option.default}
+    run.save(force_insert=True)
 
 
 def preview(*, run: ImportRun, rows: int = PREVIEWED_ROWS) -> Preview:
