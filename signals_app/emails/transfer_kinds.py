@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -57,7 +57,7 @@ def _reader(context: ImportContext, columns: frozenset[str]) -> Callable[[Mappin
     return read
 
 
-def _store(context: ImportContext, rows: list[Row] | Any) -> Stored:
+def _store(context: ImportContext, rows: Sequence[Row]) -> Stored:
     said: dict[str, tuple[str, str]] = {}
     for row in rows:
         email, reason, source = row.value

@@ -27,7 +27,7 @@ from signals_app.transfers.models import ExportFile, ImportRun
 from signals_app.transfers.services import exporting
 from tests.transfers.conftest import NOW
 
-LATER = timezone.now() + timedelta(minutes=1)
+LATER = timezone.now() + timedelta(days=1)
 """Some rows get their time from the clock of the database."""
 
 

@@ -26,7 +26,7 @@ from signals_app.core.delimited import Record
 from signals_app.core.exceptions import PermanentError, TransientError
 from signals_app.transfers import kinds
 from signals_app.transfers.constants import MAX_CELL, MAX_PROBLEMS_KEPT, MAX_TRIES, MOVING_STATES, ImportState
-from signals_app.transfers.exceptions import FileRefused, RowRefused
+from signals_app.transfers.exceptions import ColumnsRefused, FileRefused, RowRefused, UnknownKind
 from signals_app.transfers.kinds import ImportContext, ImportKind, Row, RowReader, Stored
 from signals_app.transfers.models import ImportProblem, ImportRun
 from signals_app.transfers.services.imports import context_of, dialect_of, meanings_of, open_upload, read_cells
@@ -84,7 +84,7 @@ def continue_import(*, now: datetime, seconds: float = 20, run_id: UUID | None =
         return _Work(run, claim.token, now).carry_on(time.monotonic() + seconds)
     except _Lost:
         return Progress(is_more=True)
-    except (FileRefused, kinds.UnknownKind, delimited.NotATable) as error:
+    except (FileRefused, ColumnsRefused, UnknownKind) as error:
         _held(run, claim.token).update(
             state=ImportState.FAILED, problem=str(error)[:500], finished_at=now, lease_token=None, lease_until=None
         )

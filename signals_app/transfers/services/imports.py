@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.files.base import File
@@ -225,10 +224,6 @@ def context_of(run: ImportRun, *, now: datetime) -> ImportContext:
         evidence=f"import {run.pk}, file sha256:{run.sha256}",
         now=now,
     )
-
-
-def zone_of(project: Project) -> tzinfo:
-    return ZoneInfo(project.time_zone)
 
 
 @transaction.atomic
