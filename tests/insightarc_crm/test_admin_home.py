@@ -139,7 +139,7 @@ def test_the_sidebar_lists_every_group_for_an_owner(project: Project, sign_in: C
 
     assert [(group["title"], len(group["items"])) for group in groups] == [
         ("", 1),
-        ("Shoppers", 3),
+        ("Shoppers", 5),
         ("Automations", 3),
         ("E-mails", 5),
         ("Shop", 4),

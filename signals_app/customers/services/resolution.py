@@ -250,7 +250,8 @@ def _identifier(project: Project, key: Key, pointer: Pointer, customer: Customer
     """Return a stored identifier with its customer; what else it holds is read when somebody asks."""
     columns = ("id", "project_id", "customer_id", "kind", "value")
     identifier = Identifier.from_db(None, columns, (pointer.pk, project.pk, customer.pk, key.kind, key.value))
-    identifier.customer = customer
+    # As the attribute would, whose checks take longer than all the rest; the ids are right already.
+    Identifier.customer.field.set_cached_value(identifier, customer)
     return identifier
 
 
@@ -267,7 +268,7 @@ def _create_customers(
     fresh = {}
     for pk, said in of_customer.items():
         fresh[pk] = Customer.from_db(None, columns, [pk, *shared[1:]])
-        fresh[pk].project = project
+        Customer.project.field.set_cached_value(fresh[pk], project)
         copy_from_identifiers(fresh[pk], said)
     write_rows(
         Customer,
