@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "benchmarks"
-NAMES = ("receiving", "end_to_end", "processing", "growth", "reading", "broker", "memory")
+NAMES = ("receiving", "end_to_end", "processing", "importing", "growth", "reading", "broker", "memory")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,11 +46,20 @@ def main() -> int:
         from benchmarks import conditions, results, servers
         from benchmarks.contenders import Bench
         from benchmarks.plan import PLANS
-        from benchmarks.sections import broker, end_to_end, growth, memory, processing, reading, receiving
+        from benchmarks.sections import (
+            broker,
+            end_to_end,
+            growth,
+            importing,
+            memory,
+            processing,
+            reading,
+            receiving,
+        )
 
         measure: dict[str, Callable[[Bench], results.Section]] = {
             one.__name__.rpartition(".")[2]: one.measure
-            for one in (receiving, end_to_end, processing, growth, reading, broker, memory)
+            for one in (receiving, end_to_end, processing, importing, growth, reading, broker, memory)
         }
         try:
             postgres = running.enter_context(servers.postgres(embedded=options.embedded))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -20,10 +21,13 @@ from insightarc_crm.garbage import collect_only_what_is_new
 from insightarc_crm.project_setup import set_up_project
 from signals_app.core import bulk
 from signals_app.core.models import new_id
+from signals_app.customers import services as customers
+from signals_app.projects.models import Project
 from signals_app.remarketing import services as remarketing
 from signals_app.remarketing.constants import RuleAction
 from signals_app.remarketing.models import RemarketingRule
 from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.transfers import services as transfers
 from signals_app.webhooks import tasks
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState
 from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery, WebhookSource
@@ -128,6 +132,68 @@ def read_admin(*, api_key: str, times: int, profiles: int) -> dict[str, Any]:
     return admin_reads.measure(api_key=api_key, times=times, profiles=profiles)
 
 
+HEADINGS = {"consents": "E-mail,Opt-in,Date", "profiles": "E-mail,First name,Last name,Country"}
+PROOF = {"source": "newsletter form", "wording": "Yes, mail me about new things."}
+
+
+def _imported_row(kind: str, number: int) -> tuple[str, ...]:
+    email = f"reader-{number}@shopper.example"
+    if kind == "consents":
+        return email, "yes" if number % 10 else "no", f"2026-{number % 9 + 1:02}-{number % 28 + 1:02}"
+    return email, f"First{number % 997}", f"Last{number % 3001}", "DE"
+
+
+def import_list(*, kind: str, first: int, count: int) -> dict[str, Any]:
+    """
+    Import a list as a worker does, from the upload to its end.
+
+    :raises RuntimeError: unless every row was stored, or known.
+    """
+    rows = "\n".join(",".join(_imported_row(kind, number)) for number in range(first, first + count))
+    begun = time.perf_counter()
+    run = transfers.receive_file(
+        project=Project.objects.get(),
+        kind=kind,
+        file=io.BytesIO(f"{HEADINGS[kind]}\n{rows}\n".encode()),
+        name="list.csv",
+        by="benchmark",
+        now=timezone.now(),
+    )
+    options = {**run.options, **(PROOF if kind == "consents" else {})}
+    transfers.choose_columns(run=run, columns=run.columns, options=options)
+    transfers.start(run=run, is_check=False, now=timezone.now())
+    while transfers.continue_import(now=timezone.now(), run_id=run.pk).is_more:
+        pass
+    seconds = time.perf_counter() - begun
+    run.refresh_from_db()
+    if run.state != "DONE" or run.rows_read != count or run.failed_count:
+        raise RuntimeError(f"{run.state}: {run.rows_read} of {count} rows, {run.failed_count} failed: {run.problem}")
+    return {"seconds": seconds}
+
+
+def import_singly(*, kind: str, first: int, count: int) -> dict[str, Any]:
+    """Give the same rows one by one to the service behind the REST API."""
+    project, now = Project.objects.get(), timezone.now()
+    rows = [_imported_row(kind, number) for number in range(first, first + count)]
+    begun = time.perf_counter()
+    for email, *said in rows:
+        if kind == "consents":
+            at = datetime.fromisoformat(said[1]).replace(tzinfo=now.tzinfo)
+            customers.record_consent(
+                project=project,
+                identifiers={"email": email},
+                granted=said[0] == "yes",
+                occurred_at=at,
+                now=now,
+                **PROOF,
+            )
+        else:
+            attributes = dict(zip(("first_name", "last_name", "country"), said, strict=True))
+            customers.identify(project=project, identifiers={"email": email}, attributes=attributes, now=now)
+    return {"seconds": time.perf_counter() - begun}
+
+
 ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
-    one.__name__: one for one in (set_up, fill, drain, wake, clone, read, fill_crowd, read_admin)
+    one.__name__: one
+    for one in (set_up, fill, drain, wake, clone, read, fill_crowd, read_admin, import_list, import_singly)
 }

@@ -23,6 +23,9 @@ class Plan:
     pipeline_signals: int
     rules: tuple[int, ...]
 
+    import_rounds: int
+    import_rows: int
+
     sizes: tuple[int, ...]
     """Stored signals; each a multiple of the first."""
     growth_rounds: int
@@ -54,6 +57,8 @@ FULL = Plan(
     pipeline_rounds=3,
     pipeline_signals=10_000,
     rules=(0, 20, 200),
+    import_rounds=3,
+    import_rows=50_000,
     sizes=(10_000, 100_000, 1_000_000),
     growth_rounds=5,
     growth_signals=2_000,
@@ -78,6 +83,8 @@ SHORT = Plan(
     pipeline_rounds=1,
     pipeline_signals=2_000,
     rules=(0, 20, 200),
+    import_rounds=1,
+    import_rows=10_000,
     sizes=(2_000, 10_000, 40_000),
     growth_rounds=2,
     growth_signals=400,
@@ -102,6 +109,8 @@ SMOKE = Plan(
     pipeline_rounds=1,
     pipeline_signals=60,
     rules=(0, 20),
+    import_rounds=1,
+    import_rows=100,
     sizes=(60, 180),
     growth_rounds=1,
     growth_signals=30,

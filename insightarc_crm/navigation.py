@@ -25,6 +25,8 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Profiles", "customers.customer", "group"),
             Item("Segments", "segments.segment", "donut_small"),
             Item("Possible duplicates", "customers.identityconflict", "join"),
+            Item("Imports", "transfers.importrun", "upload_file"),
+            Item("Exports", "transfers.exportfile", "download"),
         ),
     ),
     (

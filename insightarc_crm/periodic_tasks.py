@@ -15,6 +15,7 @@ EVERY_SECONDS = {
     "signals_app.customers.tasks.continue_erasures": 15,
     "signals_app.emails.tasks.send_due": 10,
     "signals_app.shopper_signals.tasks.continue_recomputations": 10,
+    "signals_app.transfers.tasks.continue_transfers": 10,
     "signals_app.remarketing.tasks.queue_due_matches": 15,
     "signals_app.remarketing.tasks.follow_facts": 15,
     "signals_app.emails.tasks.recover_interrupted": 30,

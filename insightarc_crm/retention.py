@@ -26,6 +26,7 @@ from signals_app.facts import retention as facts
 from signals_app.remarketing import retention as remarketing
 from signals_app.shopper_signals import retention as shopper_signals
 from signals_app.storefront import retention as storefront
+from signals_app.transfers import retention as transfers
 from signals_app.webhooks import retention as webhooks
 
 
@@ -55,6 +56,7 @@ PRUNABLES = (
     *remarketing.PRUNABLES,
     *facts.PRUNABLES,
     *storefront.PRUNABLES,
+    *transfers.PRUNABLES,
     *api.PRUNABLES,
     *audit.PRUNABLES,
     Prunable(

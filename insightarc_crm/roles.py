@@ -34,6 +34,9 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "catalog.productfeed":            ("vacd",  "vacd",  "v",     "vacd"),
     "catalog.coupon":                 ("vacd",  "vacd",  "v",     "v"),
     "segments.segment":               ("vacd",  "vacd",  "v",     "v"),
+    # Files full of people: who may put them in and take them out also sees them.
+    "transfers.importrun":            ("va",    "va",    "",      ""),
+    "transfers.exportfile":           ("vad",   "vad",   "",      ""),
     "emails.senderidentity":          ("vac",   "vac",   "v",     "v"),
     "emails.emailtemplate":           ("vacd",  "vacd",  "v",     "v"),
     "emails.emailmessage":            ("v",     "v",     "v",     "v"),
@@ -68,6 +71,7 @@ ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
     "remarketing.explain_match":      (True,    True,    True,    True),
     "segments.export_segment":        (True,    True,    False,   False),
     "storefront.show_secret":         (True,    False,   False,   True),
+    "transfers.download_export":      (True,    True,    False,   False),
     "webhooks.paste_secret":          (True,    False,   False,   True),
     "webhooks.probe":                 (True,    False,   False,   True),
     "webhooks.replay":                (True,    False,   False,   True),

@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "signals_app.projects",
     "signals_app.audit",
     "signals_app.facts",
+    "signals_app.transfers",
     "signals_app.catalog",
     "signals_app.customers",
     "signals_app.shopper_signals",
@@ -228,6 +229,10 @@ KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", default=365)  # 0: for ev
 KEEP_SEEN_BODIES_DAYS = env.int("KEEP_SEEN_BODIES_DAYS", default=30)
 KEEP_COUNTS_DAYS = env.int("KEEP_COUNTS_DAYS", default=400)
 KEEP_FACTS_DAYS = env.int("KEEP_FACTS_DAYS", default=90)
+KEEP_IMPORT_FILES_DAYS = env.int("KEEP_IMPORT_FILES_DAYS", default=14)  # their hashes stay, as evidence
+KEEP_EXPORT_FILES_DAYS = env.int("KEEP_EXPORT_FILES_DAYS", default=7)
+if min(KEEP_IMPORT_FILES_DAYS, KEEP_EXPORT_FILES_DAYS) < 1:
+    raise ImproperlyConfigured("KEEP_IMPORT_FILES_DAYS and KEEP_EXPORT_FILES_DAYS must be at least 1")
 KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=730)
 KEEP_MAIL_CONTENT_DAYS = env.int("KEEP_MAIL_CONTENT_DAYS", default=365)  # 0: for ever
 KEEP_CAPTURED_MAILS_DAYS = env.int("KEEP_CAPTURED_MAILS_DAYS", default=90)
@@ -324,6 +329,7 @@ CONTENT_SECURITY_POLICY = {
 # The webhook view reads at most this much itself; Django's own limit covers every other form and call.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=200) * 1024 * 1024  # of one uploaded list
 
 # --- REST API -------------------------------------------------------------------------------------------------------
 

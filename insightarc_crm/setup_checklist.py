@@ -121,12 +121,13 @@ def _consent(project: Project) -> Step:
     ).exists()
     if granted:
         proof = "Consents are on record."
-    elif project.allows_soft_opt_in:
+    elif project.soft_opt_in_countries:
         proof = "No consent on record, but soft opt-in lets you mail people who have ordered."
     else:
-        proof = "No shopper has given consent yet. Send consents through the API; a mail leaves only with one."
-    link, text = ("/api/v1/docs/", "API") if not granted else (page("customers_customer"), "Profiles")
-    return Step("Bring consents", granted or project.allows_soft_opt_in, proof, link, text)
+        proof = "No shopper has given consent yet. Import a list, or send consents through the API; a mail leaves only with one."
+    is_done = granted or bool(project.soft_opt_in_countries)
+    link, text = (page("transfers_importrun"), "Imports") if not granted else (page("customers_customer"), "Profiles")
+    return Step("Bring consents", is_done, proof, link, text)
 
 
 def _sender(project: Project) -> Step:

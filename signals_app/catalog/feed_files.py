@@ -8,8 +8,6 @@ https://support.google.com/merchants/answer/160589 (RSS and Atom with the namesp
 
 from __future__ import annotations
 
-import codecs
-import csv
 import gzip
 import io
 from collections.abc import Iterator
@@ -21,14 +19,13 @@ from defusedxml.ElementTree import iterparse
 
 from signals_app.catalog.constants import MAX_FEED_BYTES, FeedFormat
 from signals_app.catalog.exceptions import FeedUnreadable
+from signals_app.core import delimited
 
-MAX_CELL = 1_000_000
 MAX_ELEMENTS_OF_AN_ITEM = 2_000
 GOOGLE_NAMESPACE = "{http://base.google.com/ns/1.0}"
 
 _PEEKED = 65_536
 _GZIP_MAGIC = b"\x1f\x8b"
-_DELIMITERS = "\t,;|"
 
 
 class FeedRow(NamedTuple):
@@ -56,7 +53,7 @@ def read_rows(file: IO[bytes], *, format: str = FeedFormat.AUTO) -> Iterator[Fee
     is_xml = start.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<")
     if format == FeedFormat.XML or (format == FeedFormat.AUTO and is_xml):
         return _xml_rows(stream)
-    return _csv_rows(io.TextIOWrapper(stream, encoding=_encoding(start), errors="replace", newline=""))
+    return _csv_rows(stream, start)
 
 
 class _Limited(io.RawIOBase):
@@ -104,36 +101,22 @@ def _unpacked(file: IO[bytes]) -> io.BufferedReader[Any]:
     return stream
 
 
-def _encoding(start: bytes) -> str:
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
+def _csv_rows(stream: io.BufferedReader[Any], start: bytes) -> Iterator[FeedRow]:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-    except UnicodeDecodeError:
-        return "cp1252"  # what spreadsheets of Western Europe write
-    return "utf-8-sig"
-
-
-def _csv_rows(text: io.TextIOWrapper) -> Iterator[FeedRow]:
-    header = text.readline(MAX_CELL)
-    delimiter = max(_DELIMITERS, key=header.count)
-    names = [_attribute(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+        dialect = delimited.detect_dialect(start)
+    except delimited.NotATable as error:
+        raise FeedUnreadable(str(error)) from error
+    stream.read(dialect.start)
+    records = delimited.read_records(stream, dialect, is_strict=False)
+    heading = next(records, None)
+    names = [_attribute(name) for name in heading.cells] if heading else []
     if "id" not in names or "link" not in names:
         raise FeedUnreadable("The first line must name the columns, “id” and “link” among them.")
-    csv.field_size_limit(MAX_CELL)
-    reader = csv.reader(text, delimiter=delimiter)
-    number = 1
-    while True:
-        number += 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except (csv.Error, UnicodeError) as error:
-            yield FeedRow(number, {}, f"The line cannot be read: {error}.")
-            continue
-        if any(cell.strip() for cell in cells):
-            yield FeedRow(number, {name: cell for name, cell in zip(names, cells, strict=False) if name})
+    for record in records:
+        if record.problem:
+            yield FeedRow(record.number, {}, record.problem)
+        elif any(cell.strip() for cell in record.cells):
+            yield FeedRow(record.number, {name: cell for name, cell in zip(names, record.cells, strict=False) if name})
 
 
 def _xml_rows(stream: io.BufferedReader[Any]) -> Iterator[FeedRow]:

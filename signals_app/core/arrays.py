@@ -32,6 +32,14 @@ def element_type(column: Any) -> str:
 def literal(column: Any, values: Iterable[Any]) -> str:
     """Return values of a field as the text of an array, as PostgreSQL reads it."""
     write = _TEXT_OF[kind_of(column)]
+    if write is _quoted:
+        given = list(values)
+        if None not in given:
+            text = '","'.join(given)
+            # Most columns of text have nothing in them that would have to be escaped: one look at all of them.
+            if given and "\\" not in text and text.count('"') == 2 * (len(given) - 1):
+                return f'{{"{text}"}}'
+        values = given
     return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
 
 
@@ -59,6 +67,7 @@ _PLAIN = (
     "BooleanField",
     "DateField",
     "DateTimeField",
+    "DecimalField",
     "IntegerField",
     "PositiveBigIntegerField",
     "PositiveIntegerField",

@@ -103,24 +103,33 @@ def read_rows(queryset: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
 
 
 def look_up(
-    model: type[Model], *, where: Mapping[str, Any], key: str, values: Iterable[Any], fields: Sequence[str]
+    model: type[Model],
+    *,
+    where: Mapping[str, Any],
+    key: str,
+    values: Iterable[Any],
+    fields: Sequence[str],
+    is_unique: bool = True,
 ) -> list[tuple[Any, ...]]:
     """
-    Return `fields` of the rows whose `key` is one of `values`, where `where` and `key` are together unique.
+    Return `fields` of the rows whose `key` is one of `values`, all different; `where` and `key` are together unique.
 
-    On PostgreSQL it looks into the unique index once for each value. Asked in another way, a planner that knows too
+    If they are not (`is_unique`), every row of each value is returned, in no order.
+    On PostgreSQL it looks into the index once for each value. Asked in another way, a planner that knows too
     little of the table (a new one, say) may read all rows of `where`. On the terms of `read_rows`.
     """
     if connection.vendor != "postgresql":
         return list(model._default_manager.filter(**where, **{f"{key}__any_of": values}).values_list(*fields))
     quote = connection.ops.quote_name
     columns = ", ".join(quote(_column(model, name)) for name in fields)
-    conditions = " AND ".join(f"{quote(_column(model, name))} = %s" for name in where)
+    conditions = "".join(f"{quote(_column(model, name))} = %s AND " for name in where)
+    # Without either, the planner would make a join of it, and begin with reading the whole table.
+    fence = "LIMIT 1" if is_unique else "OFFSET 0"
     looked_for = model._meta.get_field(key)
     statement = (
         f"SELECT found.* FROM unnest(%s::{arrays.element_type(looked_for)}[]) AS given(value), "  # noqa: S608 - our own
         f"LATERAL (SELECT {columns} FROM {quote(model._meta.db_table)} "
-        f"WHERE {conditions} AND {quote(_column(model, key))} = given.value LIMIT 1) AS found"
+        f"WHERE {conditions}{quote(_column(model, key))} = given.value {fence}) AS found"
     )
     with _plain_cursor() as cursor:
         cursor.execute(statement, [arrays.literal(looked_for, values), *where.values()])
@@ -288,4 +297,5 @@ _TO_SQLITE: Mapping[str, Callable[[Any], Any]] = {
     "UUIDField": _hex,
     "DateTimeField": _naive_utc,
     "DateField": str,
+    "DecimalField": str,
 }

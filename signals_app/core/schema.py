@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.migrations.operations import AlterField, RunSQL
+from django.db.migrations.operations.base import Operation
 from django.db.models import Index
 
 
@@ -44,3 +45,58 @@ class OnPostgreSQL(RunSQL):
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
             super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class ForbidChanges(Operation):
+    """
+    Have the database itself refuse to change rows of a table that is only added to; they may be deleted.
+
+    On SQLite, Django makes a table anew for some changes of its columns, and the trigger does not come along: such a
+    migration has to repeat this operation. A test looks whether the trigger is there.
+    """
+
+    reversible = True
+
+    def __init__(self, model_name: str) -> None:
+        self.model_name = model_name
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Change nothing that the models know of."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        table, name = model._meta.db_table, self._trigger(app_label)
+        self._drop(schema_editor, table, name)
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN RAISE EXCEPTION '{table} is only added to'; END $$"
+            )
+            schema_editor.execute(
+                f'CREATE TRIGGER {name} BEFORE UPDATE ON "{table}" FOR EACH ROW EXECUTE FUNCTION {name}()'
+            )
+        else:
+            schema_editor.execute(
+                f'CREATE TRIGGER {name} BEFORE UPDATE ON "{table}" '
+                f"BEGIN SELECT RAISE(ABORT, '{table} is only added to'); END"
+            )
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            self._drop(schema_editor, model._meta.db_table, self._trigger(app_label))
+
+    def describe(self) -> str:
+        return f"Forbid changes of rows of {self.model_name}"
+
+    def _trigger(self, app_label: str) -> str:
+        return f"{app_label}_{self.model_name}_only_added_to"
+
+    def _drop(self, schema_editor: Any, table: str, name: str) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(f'DROP TRIGGER IF EXISTS {name} ON "{table}"')
+            schema_editor.execute(f"DROP FUNCTION IF EXISTS {name}()")
+        else:
+            schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}")

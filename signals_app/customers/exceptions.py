@@ -27,6 +27,10 @@ class ErasedIdentifier(InvalidInput):
         super().__init__(field, "This person was erased. Only a consent given after that brings them back.")
 
 
+class AppendOnly(PermanentError):
+    """Somebody tried to change or delete rows that are only added to."""
+
+
 class IdentityKeepsMoving(TransientError):
     """Other transactions changed the same identifiers each time we looked; trying again later helps."""
 

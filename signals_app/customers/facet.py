@@ -11,7 +11,17 @@ from django.db.models import Max, Model, Q
 
 from signals_app.customers import newest
 from signals_app.customers.constants import ConflictState, Evidence, IdentifierKind, OrderState, Topic
-from signals_app.customers.facets import ErasePart, Excerpt, ExportTable, Facet, Kept, TimelineEntry, Tone, deleting
+from signals_app.customers.facets import (
+    ErasePart,
+    Excerpt,
+    ExportTable,
+    Facet,
+    Kept,
+    Step,
+    TimelineEntry,
+    Tone,
+    deleting,
+)
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
@@ -23,6 +33,7 @@ from signals_app.customers.models import (
     Order,
 )
 from signals_app.customers.traits import describe
+from signals_app.transfers import services as transfers
 
 
 def rows(found: Iterable[Mapping[str, object]]) -> Iterator[dict[str, Any]]:
@@ -119,7 +130,18 @@ PARTS = (
     ErasePart("Consents", deleting(lambda subject: Consent.objects.filter(identifier__customer=subject.customer))),
     ErasePart(
         "History of consents",
-        deleting(lambda subject: ConsentChange.objects.filter(identifier__customer=subject.customer)),
+        deleting(
+            lambda subject: ConsentChange.objects.filter(identifier__customer=subject.customer),
+            lambda chosen: int(chosen.erase()[0]),
+        ),
+    ),
+    ErasePart(
+        "Exported and imported files",
+        lambda subject, place, limit: Step(
+            transfers.delete_personal_files(project=subject.customer.project, before=subject.begun_at)
+        ),
+        why="a file may name the person; asked for again, it comes without",
+        is_search=True,
     ),
     ErasePart("Possible duplicates", deleting(lambda subject: _conflicts(subject.customer))),
     ErasePart(

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from signals_app.core.clock import Now
+from signals_app.core.countries import COUNTRIES
 from signals_app.core.fields import EncryptedTextField
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.customers.constants import (
@@ -15,7 +19,15 @@ from signals_app.customers.constants import (
     OrderState,
     Topic,
 )
+from signals_app.customers.exceptions import AppendOnly
 from signals_app.projects.models import Project, validate_time_zone
+
+
+def validate_country(value: str) -> None:
+    if value not in COUNTRIES:
+        raise ValidationError(
+            "“%(value)s” is not a country's code of two letters, such as DE.", params={"value": value}
+        )
 
 
 class LivingCustomers(models.Manager["Customer"]):
@@ -232,8 +244,26 @@ class Consent(models.Model):
         return f"{self.get_topic_display()}: {'granted' if self.is_granted else 'denied'}"
 
 
+class ConsentHistory(models.QuerySet["ConsentChange"]):
+    """Rows that are added and read; whoever erases a person says so."""
+
+    def update(self, **changes: Any) -> int:
+        raise AppendOnly("The history of consents is only added to.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise AppendOnly("The history of consents is deleted only with its person: call erase().")
+
+    def erase(self) -> tuple[int, dict[str, int]]:
+        """Delete the history of somebody who is erased."""
+        return super().delete()
+
+
 class ConsentChange(models.Model):
-    """The history behind `Consent`: one row per thing said, never changed."""
+    """
+    The history behind `Consent`: one row per thing said, never changed.
+
+    The database itself refuses to change a row (a trigger, see the migrations); a row goes only with its person.
+    """
 
     identifier = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="consent_changes")
     channel = models.CharField(max_length=20, choices=Channel.choices, default=Channel.EMAIL)
@@ -241,14 +271,26 @@ class ConsentChange(models.Model):
     is_granted = models.BooleanField()
     source = models.CharField(max_length=100)
     wording = models.TextField(blank=True)
+    evidence = models.CharField(max_length=200, blank=True, default="", db_default="")
+    """What proves it beyond the wording: the import and the SHA-256 of the file it came in."""
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
+
+    objects = ConsentHistory.as_manager()
 
     class Meta:
         indexes = (models.Index(fields=("identifier", "-recorded_at"), name="consent_change_by_identifier"),)
 
     def __str__(self) -> str:
         return f"{self.get_topic_display()}: {'granted' if self.is_granted else 'denied'}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly("The history of consents is only added to.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise AppendOnly("The history of consents is deleted only with its person.")
 
 
 class Order(PublicIdModel, TimestampedModel):
@@ -261,6 +303,8 @@ class Order(PublicIdModel, TimestampedModel):
     total = models.DecimalField(max_digits=14, decimal_places=2)
     refunded_total = models.DecimalField(max_digits=14, decimal_places=2, default=0)
     currency = models.CharField(max_length=3)
+    country = models.CharField(max_length=2, blank=True, default="", db_default="", validators=[validate_country])
+    """Where it was bought for, in two letters; the soft opt-in of some countries follows from it."""
     items = models.JSONField(default=list, blank=True)
     """[{"sku": str, "title": str, "quantity": int, "price": "19.90"}]; every key is optional."""
     placed_at = models.DateTimeField()

@@ -9,5 +9,10 @@ class EmailsConfig(AppConfig):
     def ready(self) -> None:
         from signals_app.customers import facets
         from signals_app.emails.facet import FACET
+        from signals_app.emails.transfer_kinds import MESSAGE_EXPORT, SUPPRESSION_EXPORT, SUPPRESSION_IMPORT
+        from signals_app.transfers import kinds
 
         facets.register(FACET)
+        kinds.register_import(SUPPRESSION_IMPORT)
+        kinds.register_export(SUPPRESSION_EXPORT)
+        kinds.register_export(MESSAGE_EXPORT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -20,12 +21,43 @@ from signals_app.core.admin import (
     display,
     post_action,
 )
+from signals_app.core.countries import country_code
 from signals_app.core.display import ago, badge
 from signals_app.core.forms import LinesField, ModelForm
 from signals_app.projects import services
 from signals_app.projects.constants import Role, Scope
 from signals_app.projects.exceptions import LastOwner, SharedAccount
 from signals_app.projects.models import ApiKey, Membership, Project, validate_domains, validate_scopes
+
+CONSENT_RULES = (
+    "A marketing mail leaves only to people who have agreed, or who have ordered in a country where you allow that. "
+    "Whose country is not known counts as not allowed. Opens and clicks are tracked only of people who have agreed to it."
+)
+
+
+class CountriesField(forms.CharField):
+    """Countries by code or English name, one a line or with commas between; kept as a list of codes."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return value
+        names = [name.strip() for name in re.split(r"[,;\n]", super().to_python(value) or "") if name.strip()]
+        unknown = [name for name in names if not country_code(name)]
+        if unknown:
+            raise forms.ValidationError(f"Not a country: {', '.join(unknown)[:200]}. Write codes such as DE, AT, FR.")
+        return sorted({country_code(name) for name in names})
+
+    def validate(self, value: Any) -> None:
+        """Let an empty list pass: it means nowhere."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(sorted(initial or []) != self.to_python(data or ""))
+        except forms.ValidationError:
+            return True
 
 
 class ProjectForm(ModelForm[Project]):
@@ -34,6 +66,14 @@ class ProjectForm(ModelForm[Project]):
         required=False,
         help_text="One a line, such as shop.example.com. Mails link only to these and to the shop address.",
         widget=Textarea(attrs={"rows": 3}),
+    )
+
+    soft_opt_in_countries = CountriesField(
+        label="Soft opt-in in",
+        required=False,
+        help_text="Countries in which an order allows you to mail people who never said no, one a line or with commas: "
+        "DE, AT, Switzerland. Empty: nowhere. Ask your lawyer first.",
+        widget=Textarea(attrs={"rows": 2}),
     )
 
     class Meta:
@@ -46,7 +86,8 @@ class ProjectForm(ModelForm[Project]):
             "time_zone",
             "currency",
             "intent_half_life_hours",
-            "allows_soft_opt_in",
+            "soft_opt_in_countries",
+            "personalises_unless_refused",
         )
 
     def clean_shop_domains(self) -> list[str]:
@@ -65,7 +106,8 @@ class ProjectAdmin(ProjectSingletonAdmin[Project]):
     fieldsets = (
         (None, {"fields": ("name", "slug", "shop_url", "shop_domains")}),
         ("Time and money", {"fields": ("time_zone", "currency")}),
-        ("Shoppers", {"fields": ("intent_half_life_hours", "allows_soft_opt_in")}),
+        ("Shoppers", {"fields": ("intent_half_life_hours",)}),
+        ("Consent", {"fields": ("soft_opt_in_countries", "personalises_unless_refused"), "description": CONSENT_RULES}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

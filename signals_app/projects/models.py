@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils import timezone
 
+from signals_app.core.countries import COUNTRIES
 from signals_app.core.models import PublicIdModel, TimestampedModel
 from signals_app.projects.constants import Role, Scope
 
@@ -27,6 +28,14 @@ def validate_domains(value: Any) -> None:
         raise ValidationError("Enter a list of domains.")
     for domain in value:
         domain_validator(domain)
+
+
+def validate_countries(value: Any) -> None:
+    if not isinstance(value, list):
+        raise ValidationError("Enter a list of countries.")
+    for code in value:
+        if not isinstance(code, str) or code not in COUNTRIES:
+            raise ValidationError("“%(code)s” is not a country's code of two letters.", params={"code": str(code)[:40]})
 
 
 class Project(PublicIdModel, TimestampedModel):
@@ -55,10 +64,17 @@ class Project(PublicIdModel, TimestampedModel):
         validators=[MinValueValidator(1), MaxValueValidator(24 * 90)],
         help_text="After this time without a new signal, an interest counts half.",
     )
-    allows_soft_opt_in = models.BooleanField(
-        "soft opt-in",
-        default=False,
-        help_text="Also mail people who have ordered and never said no. Ask your lawyer first.",
+    soft_opt_in_countries = models.JSONField(
+        "soft opt-in in",
+        default=list,
+        blank=True,
+        validators=[validate_countries],
+        help_text="Countries in which an order allows you to mail people who never said no.",
+    )
+    personalises_unless_refused = models.BooleanField(
+        "personalise unless refused",
+        default=True,
+        help_text="Off: automations use what a shopper does in the shop only after the shopper has agreed to that.",
     )
     is_sending_paused = models.BooleanField("all sending paused", default=False)
     is_demo = models.BooleanField("demo data", default=False, editable=False)

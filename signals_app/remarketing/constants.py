@@ -45,6 +45,7 @@ class Reason(TextChoices):
     SKIPPED_TRIGGER = "SKIPPED_TRIGGER", "The trigger does not hold"
     SKIPPED_PROFILE_FILTER = "SKIPPED_PROFILE_FILTER", "The profile filters do not hold"
     SKIPPED_UNKNOWN_SHOPPER = "SKIPPED_UNKNOWN_SHOPPER", "The shopper is not known"
+    SKIPPED_NO_PERSONALISATION = "SKIPPED_NO_PERSONALISATION", "Behaviour may not be used"
     SKIPPED_REENTRY = "SKIPPED_REENTRY", "Was in this automation recently"
     SKIPPED_ORDERED = "SKIPPED_ORDERED", "Has ordered meanwhile"
     SKIPPED_REFUNDED = "SKIPPED_REFUNDED", "The order was cancelled or refunded"

@@ -55,6 +55,8 @@ class RuleSpec:
     holdout_percent: int
     action: str
     hours: frozenset[int]
+    uses_behaviour: bool = True
+    """Its trigger or profile filters ask what the shopper did in the shop, which the shopper may refuse."""
     problem: str = ""
     """Why the rule cannot act although it is active, in words; empty if it can."""
 
@@ -85,6 +87,9 @@ class Situation:
     zone: ZoneInfo
     triggered_at: datetime
     is_known: bool = True
+    may_personalise: bool = True
+    personalisation_detail: str = ""
+    """Why the shopper's behaviour may or may not be used."""
     profile: Mapping[str, Any] = field(default_factory=dict)
     due_at: datetime | None = None
     last_entry_at: datetime | None = None
@@ -208,6 +213,12 @@ def _is_known(case: _Case) -> Answer:
     return known, "the shopper has a known ID" if known else "the signal carried no ID of the shopper"
 
 
+def _may_use_behaviour(case: _Case) -> Answer:
+    if not case.rule.uses_behaviour:
+        return True, "does not ask what the shopper did"
+    return case.situation.may_personalise, case.situation.personalisation_detail
+
+
 def _may_enter_again(case: _Case) -> Answer:
     last = case.situation.last_entry_at
     if last is None:
@@ -295,6 +306,7 @@ _GATES: Mapping[Reason, tuple[str, Callable[[_Case], Answer]]] = {
     Reason.SKIPPED_TRIGGER: ("trigger", _trigger_holds),
     Reason.SKIPPED_PROFILE_FILTER: ("profile_filter", _audience_holds),
     Reason.SKIPPED_UNKNOWN_SHOPPER: ("known_shopper", _is_known),
+    Reason.SKIPPED_NO_PERSONALISATION: ("personalisation", _may_use_behaviour),
     Reason.SKIPPED_REENTRY: ("reentry", _may_enter_again),
     Reason.SKIPPED_ORDERED: ("not_ordered", _has_not_ordered),
     Reason.SKIPPED_REFUNDED: ("order_stands", _is_order_valid),

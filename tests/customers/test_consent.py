@@ -3,9 +3,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection, transaction
 
 from signals_app.customers import services
-from signals_app.customers.exceptions import InvalidInput
+from signals_app.customers.exceptions import AppendOnly, InvalidInput
+from signals_app.customers.forms import ConsentForm
 from signals_app.customers.models import Consent, ConsentChange, Customer, Identifier
 from signals_app.facts.constants import FactKind
 from signals_app.facts.models import Fact
@@ -87,16 +89,110 @@ class TestWhatAShopperAllows:
         assert Consent.objects.filter(is_granted=True).count() == 2
 
     def test_may_follow_from_an_order_where_the_store_says_so(self, shop: Project, order: Callable[..., Any]) -> None:
-        customer = order(identifiers={"email": "a@example.com"})[0].identifier.customer
+        customer = order(identifiers={"email": "a@example.com"}, country="DE")[0].identifier.customer
         assert services.has_consent(customer=customer).granted is False
 
-        shop.allows_soft_opt_in = True
+        shop.soft_opt_in_countries = ["DE"]
         shop.save()
         customer = Customer.objects.get()
 
-        assert services.has_consent(customer=customer).granted is True
+        answer = services.has_consent(customer=customer)
+        assert answer == services.ConsentAnswer(
+            True, "soft opt-in: ordered 2026-11-24, from Germany, and never said no"
+        )
         say(shop, False, email="a@example.com")
         assert services.has_consent(customer=customer).granted is False
+
+    @pytest.mark.parametrize(
+        ("country", "attribute", "granted", "words"),
+        [
+            ("FR", None, False, "has ordered from France, where an order allows no mail"),
+            (None, None, False, "from a country that is not known"),
+            (None, "DE", True, "from Germany"),
+            (None, "germany", True, "from Germany"),
+            (None, "Atlantis", False, "not known"),
+            (None, ["DE"], False, "not known"),
+            ("DE", "FR", False, "from Germany and France"),
+        ],
+    )
+    def test_depends_on_the_country_of_a_soft_opt_in(
+        self,
+        shop: Project,
+        order: Callable[..., Any],
+        country: str | None,
+        attribute: Any,
+        granted: bool,
+        words: str,
+    ) -> None:
+        shop.soft_opt_in_countries = ["AT", "DE"]
+        shop.save()
+        order(country=country)
+        services.identify(
+            project=shop, identifiers={"email": "a@example.com"}, attributes={"country": attribute}, now=NOW
+        )
+
+        answer = services.has_consent(customer=Customer.objects.get())
+
+        assert answer.granted is granted
+        assert words in answer.detail
+
+    def test_does_not_follow_from_an_order_that_was_cancelled(self, shop: Project, order: Callable[..., Any]) -> None:
+        shop.soft_opt_in_countries = ["DE"]
+        shop.save()
+        order(country="DE", state="cancelled")
+
+        answer = services.has_consent(customer=Customer.objects.get())
+
+        assert answer == services.ConsentAnswer(False, "never asked, never ordered")
+
+    def test_follows_from_an_order_for_marketing_alone(self, shop: Project, order: Callable[..., Any]) -> None:
+        shop.soft_opt_in_countries = ["DE"]
+        shop.save()
+        customer = order(country="DE")[0].identifier.customer
+
+        assert services.may_track(customer=customer) == services.ConsentAnswer(False, "never asked")
+
+    def test_takes_behaviour_until_somebody_refuses_or_only_after_a_yes(self, shop: Project) -> None:
+        asked = say(shop, True, email="a@example.com")
+        refused = say(shop, False, email="b@example.com", topic="personalisation")
+        agreed = say(shop, True, email="c@example.com", topic="personalisation")
+
+        def allowed() -> list[bool]:
+            ids = [asked.pk, refused.pk, agreed.pk]
+            answers = services.may_personalise(project=shop, customer_ids=ids)
+            customers = Customer.objects.in_bulk(ids)
+            one_by_one = [services.has_consent(customer=customers[pk], topic="personalisation") for pk in ids]
+            assert one_by_one == [answers[pk] for pk in ids]
+            return [answers[pk].granted for pk in ids]
+
+        assert allowed() == [True, False, True]
+        shop.personalises_unless_refused = False
+        shop.save()
+        assert allowed() == [False, False, True]
+
+    def test_is_shown_by_purpose_with_everything_that_was_said(self, shop: Project) -> None:
+        say(shop, True, email="a@example.com")
+        customer = say(shop, False, email="a@example.com")
+
+        marketing, personalisation, tracking = services.purposes_of(customer=customer)
+
+        assert (marketing.is_said, marketing.answer.granted) == (True, False)
+        assert [change.is_granted for change in marketing.history] == [False, True]
+        assert (personalisation.is_said, personalisation.answer.granted, personalisation.history) == (False, True, [])
+        assert tracking.answer.granted is False
+
+    def test_can_be_told_to_a_person(self, shop: Project) -> None:
+        customer = services.identify(project=shop, identifiers={"external_id": "7"}, now=NOW).customer
+        form = ConsentForm(
+            {"topic": "tracking", "granted": "yes", "source": "by phone", "wording": "May we count opens?"}
+        )
+        assert form.is_valid()
+
+        services.record_consent_by_hand(customer=customer, **form.said(), by="anna", now=NOW)
+
+        change = ConsentChange.objects.get()
+        assert (change.topic, change.is_granted) == ("tracking", True)
+        assert (change.source, change.wording) == ("by phone (anna)", "May we count opens?")
 
     def test_is_news(self, shop: Project) -> None:
         customer = say(shop, True, email="a@example.com")
@@ -118,3 +214,36 @@ class TestWhatAShopperAllows:
 
         assert refused.value.field == field
         assert not Identifier.objects.exists()
+
+
+class TestTheHistoryOfConsents:
+    def test_is_only_added_to(self, shop: Project) -> None:
+        say(shop, True, email="a@example.com")
+        change = ConsentChange.objects.get()
+        change.is_granted = False
+
+        for forbidden in (
+            change.save,
+            change.delete,
+            ConsentChange.objects.all().delete,
+            lambda: ConsentChange.objects.update(is_granted=False),
+        ):
+            with pytest.raises(AppendOnly):
+                forbidden()
+
+        assert ConsentChange.objects.get().is_granted is True
+
+    def test_cannot_be_changed_past_the_model_either(self, shop: Project) -> None:
+        say(shop, True, email="a@example.com")
+
+        with pytest.raises(DatabaseError, match="only added to"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("UPDATE customers_consentchange SET is_granted = %s", [False])
+
+        assert ConsentChange.objects.get().is_granted is True
+
+    def test_goes_with_its_person(self, shop: Project) -> None:
+        customer = say(shop, True, email="a@example.com")
+
+        services.erase_customer(customer=customer, now=NOW)
+
+        assert not ConsentChange.objects.exists()

@@ -32,6 +32,7 @@ from signals_app.remarketing.models import Calibration, RemarketingRule, RuleMat
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals.models import IntentProfile, Interest, RecomputeRun, ShopperSignal
 from signals_app.storefront.models import EmailClaim, Storefront
+from signals_app.transfers.models import ExportFile, ImportProblem, ImportRun
 from signals_app.webhooks.models import (
     HourlyCount,
     HourlyCoverage,
@@ -58,7 +59,7 @@ EVENTS: list[Any] = [
 def furnish(project: Project, tag: str) -> dict[str, models.Model]:
     """Return one row of each model of the admin, by its label; `tag` stands in every text a list could show."""
     rows: dict[str, models.Model] = {"projects.Project": project}
-    for part in (_access, _shop, _shoppers, _insightarc, _marketing):
+    for part in (_access, _shop, _shoppers, _insightarc, _marketing, _transfers):
         part(project, tag, rows)
     return rows
 
@@ -292,3 +293,21 @@ def _marketing(project: Project, tag: str, rows: dict[str, Any]) -> None:
         values={"drop_proba": 0.97, HOSTILE: HOSTILE},
         gates=[{"gate": "consent", "passed": False, "detail": HOSTILE}],
     )
+
+
+def _transfers(project: Project, tag: str, rows: dict[str, Any]) -> None:
+    rows["transfers.ImportRun"] = run = ImportRun.objects.create(
+        project=project,
+        kind="consents",
+        state="CHECKED",
+        file_name=f"{tag} {HOSTILE}"[:150],
+        columns=["email", f"attribute:{HOSTILE}"],
+        options={"source": HOSTILE, HOSTILE: HOSTILE},
+        failed_count=20_000,
+        requested_by=HOSTILE,
+    )
+    ImportProblem.objects.create(run=run, row_number=2, column=HOSTILE[:100], message=HOSTILE)
+    rows["transfers.ExportFile"] = ExportFile.objects.create(
+        project=project, kind="segment", parameters={"segment": HOSTILE}, requested_by=f"{tag} {HOSTILE}",
+        expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip

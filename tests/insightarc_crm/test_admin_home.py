@@ -75,7 +75,7 @@ def test_signals_without_an_identity_leave_the_step_open(project: Project) -> No
 def test_soft_opt_in_stands_for_consents(project: Project) -> None:
     assert not done(project)["Bring consents"]
 
-    project.allows_soft_opt_in = True
+    project.soft_opt_in_countries = ["DE"]
 
     assert done(project)["Bring consents"]
     assert not Consent.objects.exists()
@@ -139,7 +139,7 @@ def test_the_sidebar_lists_every_group_for_an_owner(project: Project, sign_in: C
 
     assert [(group["title"], len(group["items"])) for group in groups] == [
         ("", 1),
-        ("Shoppers", 3),
+        ("Shoppers", 5),
         ("Automations", 3),
         ("E-mails", 5),
         ("Shop", 5),

@@ -35,7 +35,7 @@ PAGES_OF_THEIR_OWN = {
     "webhooks_replayrun_stop", "shopper_signals_recomputerun_start", "shopper_signals_recomputerun_stop",
     "webhooks_webhooksource_mend", "webhooks_webhooksource_coverage",
 }  # fmt: skip
-ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_", "storefront_")
+ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_", "storefront_", "transfers_")
 """Their pages beyond the standard ones are opened by these rooms' own tests."""
 
 

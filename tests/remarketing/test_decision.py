@@ -111,6 +111,13 @@ REFUSALS: list[tuple[Reason, Outcome, RuleSpec, Situation, str]] = [
         "the signal carried no ID of the shopper",
     ),
     (
+        Reason.SKIPPED_NO_PERSONALISATION,
+        Outcome.SKIP,
+        RULE,
+        due(may_personalise=False, personalisation_detail="denied 2026-11-02 (privacy page)"),
+        "denied 2026-11-02 (privacy page)",
+    ),
+    (
         Reason.SKIPPED_REENTRY,
         Outcome.SKIP,
         RULE,

@@ -95,6 +95,8 @@ class OrderRequest(IdentifiedSerializer):
         required=False, allow_null=True, max_digits=14, decimal_places=2, min_value=0
     )
 
+    country = TextField(required=False, max_length=2, help_text="Two letters, such as DE: where it was bought for.")
+
     def validate_items(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if len(value) > MAX_ITEMS:
             raise serializers.ValidationError(f"More than {MAX_ITEMS} items.")

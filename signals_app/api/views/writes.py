@@ -108,6 +108,7 @@ class RecordOrder(WriteView):
             items=said.get("items", ()),
             state=said["state"],
             refunded_total=said.get("refunded_total"),
+            country=said.get("country"),
             now=timezone.now(),
         )
         return 201 if is_created else 200, self.answer(OrderAnswer, order)

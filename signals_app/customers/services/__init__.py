@@ -1,7 +1,17 @@
 """What other rooms may ask of profiles: who is who, joined and parted, consent, orders, timeline, export and erasure."""
 
 from signals_app.customers.services.archive import archive_of
-from signals_app.customers.services.consent import ConsentAnswer, consents_of, has_consent, record_consent
+from signals_app.customers.services.consent import (
+    ConsentAnswer,
+    PurposeState,
+    consents_of,
+    has_consent,
+    may_personalise,
+    may_track,
+    purposes_of,
+    record_consent,
+    record_consent_by_hand,
+)
 from signals_app.customers.services.erasure import (
     begin_erasure,
     continue_erasures,
@@ -38,6 +48,7 @@ __all__ = [
     "IdentifyResult",
     "MergePreview",
     "Parting",
+    "PurposeState",
     "Sighting",
     "UndoPreview",
     "archive_of",
@@ -56,10 +67,14 @@ __all__ = [
     "last_order_at",
     "links_of",
     "lock_customers",
+    "may_personalise",
+    "may_track",
     "merge",
     "preview_merge",
     "preview_undo",
+    "purposes_of",
     "record_consent",
+    "record_consent_by_hand",
     "record_order",
     "resolve",
     "shared_among",

@@ -1,4 +1,4 @@
-"""What shoppers allow, now and before."""
+"""What shoppers allow, now and before; purposes are kept apart."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import transaction
 
+from signals_app.core.bulk import read_rows
+from signals_app.core.countries import country_code, country_name
 from signals_app.customers.constants import Channel, Evidence, OrderState, Topic
 from signals_app.customers.exceptions import InvalidValue
 from signals_app.customers.identifiers import normalise_all
@@ -22,12 +24,26 @@ from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
 
+COUNTRY_ATTRIBUTES = ("country", "country_code")
+"""Attributes of a shopper that may name their country."""
+
 
 @dataclass(frozen=True)
 class ConsentAnswer:
     granted: bool
     detail: str
     """Why, in words a marketer can read: "granted 2026-11-02 (newsletter form)"."""
+
+
+@dataclass(frozen=True)
+class PurposeState:
+    """One purpose on a shopper's page: what holds, why, and everything that was said, newest first."""
+
+    topic: Topic
+    answer: ConsentAnswer
+    is_said: bool
+    """False: nothing was said, the store's own rule decides."""
+    history: list[ConsentChange]
 
 
 @transaction.atomic
@@ -71,22 +87,92 @@ def record_consent(
     return identifier.customer
 
 
+def record_consent_by_hand(
+    *, customer: Customer, topic: str, granted: bool, source: str, wording: str = "", by: str, now: datetime
+) -> Customer:
+    """
+    Record what a shopper told a member of the team; `by` names that member and stands beside the source.
+
+    :raises InvalidInput: if the shopper has neither an e-mail address nor a customer ID, or a value cannot be used.
+    """
+    known = {"email": customer.email, "external_id": customer.external_id}
+    strongest = {kind: value for kind, value in known.items() if value}
+    if not strongest:
+        raise InvalidValue("identifiers", "Without an e-mail address or customer ID there is nobody to consent.")
+    return record_consent(
+        project=customer.project,
+        identifiers=strongest,
+        topic=topic,
+        granted=granted,
+        source=f"{source[: 97 - len(by[:40])]} ({by[:40]})",
+        wording=wording,
+        now=now,
+    )
+
+
 def has_consent(*, customer: Customer, channel: str = Channel.EMAIL, topic: str = Topic.MARKETING) -> ConsentAnswer:
     """
     Say whether a purpose is allowed for this customer.
 
-    Where identifiers disagree (two profiles that were joined), the no counts. Where none says anything, only the
-    store's soft opt-in for people who have ordered allows it, and only for marketing.
+    Where identifiers disagree (two profiles that were joined), the no counts. Where none says anything, the store's
+    own rule decides: soft opt-in for marketing, `personalises_unless_refused` for personalisation; tracking never.
     """
     answers = Consent.objects.filter(identifier__customer=customer, channel=channel, topic=topic)
     latest = answers.order_by("is_granted", "-occurred_at").first()
     if latest is not None:
         word = "granted" if latest.is_granted else "denied"
         return ConsentAnswer(latest.is_granted, f"{word} {latest.occurred_at:%Y-%m-%d} ({latest.source})")
-    if topic == Topic.MARKETING and customer.project.allows_soft_opt_in:
-        has_ordered = Order.objects.filter(identifier__customer=customer).exclude(state=OrderState.CANCELLED).exists()
-        return ConsentAnswer(has_ordered, "soft opt-in: has ordered" if has_ordered else "never asked, never ordered")
+    if topic == Topic.MARKETING and customer.project.soft_opt_in_countries:
+        return _soft_opt_in(customer)
+    if topic == Topic.PERSONALISATION:
+        return _personalisation_unasked(customer.project)
     return ConsentAnswer(False, "never asked")
+
+
+def may_track(*, customer: Customer) -> ConsentAnswer:
+    """Say whether opens and clicks of this customer's mails may be followed: only after a yes, never by default."""
+    return has_consent(customer=customer, topic=Topic.TRACKING)
+
+
+def may_personalise(*, project: Project, customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, ConsentAnswer]:
+    """Say for each of these customers whether their behaviour may be used, in one query for all of them."""
+    said = Consent.objects.filter(
+        identifier__customer__any_of=customer_ids, channel=Channel.EMAIL, topic=Topic.PERSONALISATION
+    )
+    columns = ("identifier__customer", "is_granted", "occurred_at", "source")
+    found: dict[uuid.UUID, ConsentAnswer] = {}
+    for pk, granted, at, source in read_rows(said.order_by("is_granted", "-occurred_at").values_list(*columns)):
+        # The first is a no, if there is any, else the newest yes.
+        found.setdefault(pk, ConsentAnswer(granted, f"{'granted' if granted else 'denied'} {at:%Y-%m-%d} ({source})"))
+    return {pk: found.get(pk) or _personalisation_unasked(project) for pk in customer_ids}
+
+
+def _personalisation_unasked(project: Project) -> ConsentAnswer:
+    if project.personalises_unless_refused:
+        return ConsentAnswer(True, "never refused; the store personalises until somebody does")
+    return ConsentAnswer(False, "never asked, and the store personalises only after a yes")
+
+
+def _soft_opt_in(customer: Customer) -> ConsentAnswer:
+    """
+    Say whether an order allows marketing although nothing was said.
+
+    The shopper's country is that of the latest order that names one, and the one said of the shopper. Where the two
+    disagree, both have to be allowed; where neither is known, nothing is.
+    """
+    orders = Order.objects.filter(identifier__customer=customer).exclude(state=OrderState.CANCELLED)
+    placed = list(orders.order_by("-placed_at").values_list("placed_at", "country")[:50])
+    if not placed:
+        return ConsentAnswer(False, "never asked, never ordered")
+    attributes = customer.attributes if isinstance(customer.attributes, dict) else {}
+    said = (country_code(attributes.get(name)) for name in COUNTRY_ATTRIBUTES)
+    known = {next((country for _, country in placed if country), ""), next(filter(None, said), "")} - {""}
+    where = " and ".join(country_name(country) for country in sorted(known))
+    if not known:
+        return ConsentAnswer(False, "never asked; has ordered, but from a country that is not known")
+    if known <= set(customer.project.soft_opt_in_countries):
+        return ConsentAnswer(True, f"soft opt-in: ordered {placed[0][0]:%Y-%m-%d}, from {where}, and never said no")
+    return ConsentAnswer(False, f"never asked; has ordered from {where}, where an order allows no mail")
 
 
 def consents_of(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, bool]]:
@@ -97,3 +183,18 @@ def consents_of(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str
         purpose = f"{channel}.{topic}"
         found[pk][purpose] = found[pk].get(purpose, True) and is_granted
     return {pk: found.get(pk, {}) for pk in customer_ids}
+
+
+def purposes_of(*, customer: Customer, limit: int = 20) -> list[PurposeState]:
+    """Return every purpose of the e-mail channel for a shopper's page, each with up to `limit` things said."""
+    spoken = set(
+        Consent.objects.filter(identifier__customer=customer, channel=Channel.EMAIL).values_list("topic", flat=True)
+    )
+    history: dict[str, list[ConsentChange]] = defaultdict(list)
+    changes = ConsentChange.objects.filter(identifier__customer=customer, channel=Channel.EMAIL)
+    for change in changes.order_by("-recorded_at", "-pk")[: limit * len(Topic)]:
+        history[change.topic].append(change)
+    return [
+        PurposeState(topic, has_consent(customer=customer, topic=topic), topic in spoken, history[topic][:limit])
+        for topic in Topic
+    ]

@@ -9,7 +9,7 @@ from itertools import chain
 
 from django.db.models import Q
 
-from signals_app.core.bulk import read_rows, write_rows
+from signals_app.core.bulk import look_up, read_rows, write_rows
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, SHARED_AT, ConflictState
 from signals_app.customers.joining import JoinPlan, Key, Link, Pointer, Seen
 from signals_app.customers.models import Identifier, IdentityConflict, IdentityEdge
@@ -58,8 +58,15 @@ def record_links(
     A link that a person has undone is not stored again, also where other links still tie its two sides together.
     """
     links = _by_pair(plan.links, identifiers)
-    known = IdentityEdge.objects.filter(left__any_of={left for left, _ in links})
-    for pair in read_rows(known.values_list("left_id", "right_id")):
+    known = look_up(
+        IdentityEdge,
+        where={},
+        key="left",
+        values=sorted({left for left, _ in links}),
+        fields=("left", "right"),
+        is_unique=False,
+    )
+    for pair in known:
         links.pop(pair, None)
     begun = {identifiers[key].pk for key in fresh}
     if doubtful := [pair for pair in links if not begun.intersection(pair)]:

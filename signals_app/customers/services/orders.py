@@ -37,19 +37,21 @@ def record_order(
     items: Sequence[dict[str, Any]] = (),
     state: str = OrderState.PLACED,
     refunded_total: Decimal | None = None,
+    country: str | None = None,
     now: datetime,
 ) -> tuple[Order, bool]:
     """
     Record an order, or what became of one, and say whether it is new.
 
     `total` and `refunded_total` are in `currency`; a refund of everything need not say how much. An order that is
-    already known keeps its identifier, and may be told of without any. `items`: see `Order.items`.
+    already known keeps its identifier, and may be told of without any. `items`: see `Order.items`. `country` is where
+    it was bought for, in two letters; None leaves what is known.
 
     :raises InvalidInput: naming the value that cannot be used.
     """
     if refunded_total is None:
         refunded_total = total if state == OrderState.REFUNDED else Decimal(0)
-    said = {
+    said: dict[str, Any] = {
         "total": total,
         "refunded_total": refunded_total,
         "currency": currency,
@@ -57,6 +59,8 @@ def record_order(
         "items": list(items),
         "state": state,
     }
+    if country is not None:
+        said["country"] = country.upper()
     known = Order.objects.filter(project=project, order_id=order_id).select_related("identifier").first()
     if known is None or normalise_all(identifiers):
         resolution = resolve_one(
@@ -65,7 +69,7 @@ def record_order(
         identifier = resolution.identifiers[order_id]
     else:
         identifier = known.identifier
-    _check(Order(project=project, identifier=known.identifier if known else identifier, order_id=order_id, **said))
+    check_order(Order(project=project, identifier=known.identifier if known else identifier, order_id=order_id, **said))
     order, is_created = Order.objects.update_or_create(
         project=project, order_id=order_id, defaults=said, create_defaults={**said, "identifier": identifier}
     )
@@ -84,7 +88,12 @@ def last_order_at(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dateti
     return dict(read_rows(rows))
 
 
-def _check(order: Order) -> None:
+def check_order(order: Order) -> None:
+    """
+    Refuse an order that says what cannot be.
+
+    :raises InvalidValue: naming the value.
+    """
     try:
         order.clean_fields(exclude=["project", "identifier"])
     except ValidationError as error:

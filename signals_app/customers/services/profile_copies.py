@@ -6,10 +6,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from django.db.models import Q
-
+from signals_app.core.bulk import change_rows, look_up
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, IdentifierKind
 from signals_app.customers.models import Customer, Identifier
 
@@ -25,15 +25,27 @@ def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) ->
     """
     if not customers:
         return
-    of_customer: dict[uuid.UUID, list[Identifier]] = defaultdict(list)
-    # Of a shopper's hundreds of visits nothing was said.
-    telling = Q(kind__in=KNOWN_KINDS) | ~Q(attributes={})
-    for identifier in Identifier.objects.filter(telling, customer_id__in=customers).order_by("pk"):
-        of_customer[identifier.customer_id].append(identifier)
+    of_customer: dict[uuid.UUID, list[Said]] = defaultdict(list)
+    stored = look_up(
+        Identifier,
+        where={},
+        key="customer",
+        values=customers,
+        fields=("customer", "kind", "value", "attributes", "id"),
+        is_unique=False,
+    )
+    for customer_id, kind, value, attributes, pk in stored:
+        if kind in KNOWN_KINDS or attributes:  # of a shopper's hundreds of visits nothing was said
+            of_customer[customer_id].append(Said(kind, value, attributes, pk))
     for customer in customers.values():
         copy_from_identifiers(customer, of_customer[customer.id])
         customer.updated_at = now
-    Customer.objects.bulk_update(customers.values(), [*COPIED_FIELDS, "last_seen_at", "updated_at"])
+    change_rows(
+        Customer,
+        key="id",
+        fields=(*COPIED_FIELDS, "last_seen_at", "updated_at"),
+        rows=map(attrgetter("id", *COPIED_FIELDS, "last_seen_at", "updated_at"), customers.values()),
+    )
 
 
 class Said(NamedTuple):

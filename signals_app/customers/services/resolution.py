@@ -61,6 +61,8 @@ class Resolution:
     identifiers: dict[str, Identifier] = field(default_factory=dict)
     created: set[uuid.UUID] = field(default_factory=set)
     conflicted: set[str] = field(default_factory=set)
+    grown: set[uuid.UUID] = field(default_factory=set)
+    """Customers that were there and have a further identifier now, or those of another."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,8 @@ def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resoluti
         key: _identifier(project, key, known[key], customers[plan.customer_of[key]])
         for key in {one.keys[0] for one in seen}
     }
-    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted)
+    grown = ({plan.customer_of[key] for key in fresh} | set(plan.gone.values())) - plan.created
+    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted, grown)
 
 
 def _plan(
@@ -276,7 +279,8 @@ def _identifier(project: Project, key: Key, pointer: Pointer, customer: Customer
     """Return a stored identifier with its customer; what else it holds is read when somebody asks."""
     columns = ("id", "project_id", "customer_id", "kind", "value")
     identifier = Identifier.from_db(None, columns, (pointer.pk, project.pk, customer.pk, key.kind, key.value))
-    identifier.customer = customer
+    # As the attribute would, whose checks take longer than all the rest; the ids are right already.
+    Identifier.customer.field.set_cached_value(identifier, customer)
     return identifier
 
 
@@ -287,12 +291,14 @@ def _create_customers(
     for key in missing:
         if plan.customer_of[key] in of_customer:
             of_customer[plan.customer_of[key]].append(Said(key.kind, key.value))
+    columns = [column.attname for column in Customer._meta.concrete_fields]
+    empty = Customer(project=project, created_at=now, updated_at=now)
+    shared = [getattr(empty, name) for name in columns]  # with the id in front
     fresh = {}
     for pk, said in of_customer.items():
-        fresh[pk] = Customer(id=pk, project=project, created_at=now, updated_at=now)
+        fresh[pk] = Customer.from_db(None, columns, [pk, *shared[1:]])
+        Customer.project.field.set_cached_value(fresh[pk], project)
         copy_from_identifiers(fresh[pk], said)
-        fresh[pk]._state.adding = False
-    columns = [column.attname for column in Customer._meta.concrete_fields]
     write_rows(
         Customer,
         fields=[column.name for column in Customer._meta.concrete_fields],

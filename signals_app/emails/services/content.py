@@ -15,6 +15,8 @@ from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.models import Product
 from signals_app.core.links import safe_shop_url
+from signals_app.customers import services as customer_services
+from signals_app.customers.constants import Topic
 from signals_app.customers.models import Customer, Order
 from signals_app.emails.models import EmailMessage, EmailTemplate, SenderIdentity
 from signals_app.emails.money import money_text
@@ -23,6 +25,7 @@ from signals_app.emails.services.suppression import unsubscribe_url
 from signals_app.projects.models import Project
 from signals_app.shopper_signals import services as signal_services
 from signals_app.shopper_signals.constants import InterestKind
+from signals_app.shopper_signals.services.interest_rows import InterestNow
 
 MAX_PRODUCTS = 6
 ALTERNATIVES = 2
@@ -121,7 +124,7 @@ def _product_keys(occasion: Occasion) -> list[str]:
     """
     keys = occasion.context.get("product_keys") or []
     if not keys and occasion.context.get("order_id") and occasion.customer is not None:
-        liked = signal_services.top_interests(customer=occasion.customer, now=occasion.now, limit=INTERESTS * 4)
+        liked = _top_interests(occasion, occasion.customer)
         keys = [item.name for item in liked if item.kind == InterestKind.PRODUCT]
     return [str(key) for key in keys][:20]
 
@@ -184,9 +187,16 @@ def _interests(occasion: Occasion) -> list[tuple[str, str, str]]:
     """Return (kind, name, label) of what the shopper likes most, best first; products are named elsewhere."""
     if occasion.customer is None:
         return []
-    found = signal_services.top_interests(customer=occasion.customer, now=occasion.now, limit=INTERESTS * 4)
+    found = _top_interests(occasion, occasion.customer)
     named = [(str(item.kind), item.name, item.label) for item in found if item.kind != InterestKind.PRODUCT]
     return named[:INTERESTS]
+
+
+def _top_interests(occasion: Occasion, customer: Customer) -> list[InterestNow]:
+    """Return what the shopper likes most; nothing where their behaviour may not be used, so that the mail is general."""
+    if not customer_services.has_consent(customer=customer, topic=Topic.PERSONALISATION).granted:
+        return []
+    return signal_services.top_interests(customer=customer, now=occasion.now, limit=INTERESTS * 4)
 
 
 def _new_arrivals(occasion: Occasion, interests: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:

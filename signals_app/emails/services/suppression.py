@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,9 +13,13 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
+from signals_app.core.bulk import write_rows
+from signals_app.core.models import new_id
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import IdentifierKind
+from signals_app.customers.joining import Key
 from signals_app.customers.models import Customer, Identifier
+from signals_app.customers.services.tombstones import erased_among
 from signals_app.emails.constants import SuppressionReason
 from signals_app.emails.exceptions import UnknownToken
 from signals_app.emails.models import EmailMessage, Suppression
@@ -68,6 +72,35 @@ def addresses_of(customer: Customer) -> list[str]:
     """Return every e-mail address that a person is known by."""
     known = customer.identifiers.filter(kind=IdentifierKind.EMAIL).values_list("value", flat=True)
     return sorted({*known, customer.email} - {""})
+
+
+@transaction.atomic
+def suppress_many(*, project: Project, reasons: Mapping[str, tuple[str, str]], now: datetime) -> int:
+    """
+    Stop all mails of the store to addresses, `{address: (reason, source)}`, and return how many were not stopped before.
+
+    The first reason stands. Of an erased person only the hash of the address is kept, here too.
+    """
+    keys = {email: Key(IdentifierKind.EMAIL, email) for email in map(_normalised, reasons)}
+    erased = erased_among(project=project, keys=set(keys.values()))
+    hashes_of = {email: address_hashes(project=project, email=email) for email in keys}
+    hashes = {hashed: email for email, found in hashes_of.items() for hashed in found}
+    forms = [*keys, *hashes]
+    known = {
+        hashes.get(email, email)
+        for email in Suppression.objects.filter(project=project, email__any_of=forms).values_list("email", flat=True)
+    }
+    fresh = {_normalised(email): said for email, said in reasons.items() if _normalised(email) not in known}
+    write_rows(
+        Suppression,
+        fields=("id", "project", "email", "reason", "source", "created_at"),
+        rows=(
+            (new_id(), project.pk, hashes_of[email][0] if keys[email] in erased else email, reason, source[:100], now)
+            for email, (reason, source) in sorted(fresh.items())
+        ),
+        unique=("project", "email"),
+    )
+    return len(fresh)
 
 
 def is_suppressed(*, project: Project, email: str) -> bool:

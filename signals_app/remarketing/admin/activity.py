@@ -57,6 +57,7 @@ GATE_LABELS = {
     "trigger": "The trigger holds",
     "profile_filter": "The profile filters hold",
     "known_shopper": "The shopper is known",
+    "personalisation": "Their behaviour may be used",
     "reentry": "May enter (again)",
     "not_ordered": "Has not ordered meanwhile",
     "order_stands": "The order stands",

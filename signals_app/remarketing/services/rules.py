@@ -20,6 +20,7 @@ from signals_app.remarketing.models import RemarketingRule, SendPolicy
 from signals_app.segments import conditions, fields
 from signals_app.segments.conditions import InvalidCondition, Node
 from signals_app.segments.fields import Scope
+from signals_app.segments.profile_fields import INTENT
 
 DECISION_FIELDS = (
     "priority",
@@ -38,6 +39,10 @@ DECISION_FIELDS = (
     "respects_quiet_hours",
 )
 """What a decision depends on: a change of any of these makes a new version of the rule."""
+
+
+BEHAVIOUR_FIELDS = frozenset({"last_seen_at"})
+"""Profile fields that tell what the shopper did in the shop, beside those of buying intent."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,14 @@ def spec_of(rule: RemarketingRule, policy: SendPolicy, *, has_variants: bool = T
         holdout_percent=rule.holdout_percent,
         action=rule.action,
         hours=_hours(rule, policy),
+        uses_behaviour=rule.entry_event == EntryEvent.SIGNAL or _asks_for_behaviour(audience),
         problem=problem,
+    )
+
+
+def _asks_for_behaviour(audience: Node) -> bool:
+    return any(
+        leaf.field.group == INTENT or leaf.field.name in BEHAVIOUR_FIELDS for leaf in conditions.leaves(audience)
     )
 
 

@@ -93,6 +93,7 @@ def trigger_situations(
     orders = customer_services.last_order_at(customer_ids)
     profiles = profiles_for(specs, customer_ids, now)
     roots = roots_of(customer_ids)
+    behaviour = customer_services.may_personalise(project=project, customer_ids=customer_ids)
     by_id = {spec.id: spec for spec in specs}
     return {
         (customer_id, rule_id): Situation(
@@ -100,6 +101,8 @@ def trigger_situations(
             values=values,
             zone=zone_of(customers[customer_id].time_zone, project.time_zone),
             triggered_at=triggered_at,
+            may_personalise=behaviour[customer_id].granted,
+            personalisation_detail=behaviour[customer_id].detail,
             profile=profiles.get(customer_id, {}),
             last_entry_at=entries.get((customer_id, rule_id)),
             last_ordered_at=orders.get(customer_id),
@@ -114,11 +117,14 @@ def match_situation(
     *, match: RuleMatch, customer: Customer, spec: RuleSpec, policy: SendPolicy, moment: Moment, now: datetime
 ) -> Situation:
     """Return the situation of a match when it is due or its mail is about to be sent, under the customer's lock."""
+    behaviour = customer_services.may_personalise(project=match.project, customer_ids=[customer.pk])[customer.pk]
     return Situation(
         moment=moment,
         values=match.values,
         zone=zone_of(customer.time_zone, match.project.time_zone),
         triggered_at=match.triggered_at,
+        may_personalise=behaviour.granted,
+        personalisation_detail=behaviour.detail,
         profile=profiles_for([spec], [customer.pk], now).get(customer.pk, {}),
         due_at=match.due_at,
         last_entry_at=last_entries(customer_ids=[customer.pk], rule_ids=[spec.id], without=match.pk).get(

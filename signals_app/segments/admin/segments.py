@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import slugify
 
 from signals_app.core.admin import ProjectScopedAdmin, Textarea, display, post_action
 from signals_app.core.display import ago, badge
@@ -25,6 +22,9 @@ from signals_app.segments.conditions import InvalidCondition
 from signals_app.segments.fields import Scope
 from signals_app.segments.forms import ConditionsField, sentence_of
 from signals_app.segments.models import Segment
+from signals_app.transfers import services as transfers
+from signals_app.transfers.exceptions import ParametersRefused
+from signals_app.transfers.tasks import wake
 
 if TYPE_CHECKING:
     SegmentModelForm = forms.ModelForm[Segment]
@@ -109,19 +109,22 @@ class SegmentAdmin(EditingViews, ProjectScopedAdmin[Segment]):
         "orders. The file holds personal data; treat it accordingly.",
         permission="segments.export_segment",
         icon="download",
-        submit="Download",
+        submit="Export",
     )
-    def export(self, request: HttpRequest, segment: Segment) -> HttpResponseBase | None:
+    def export(self, request: HttpRequest, segment: Segment) -> HttpResponse | None:
         try:
-            rows = services.export_rows(segment=segment, now=timezone.now())
-        except InvalidCondition as error:
-            messages.error(request, f"This segment cannot be exported. {error.message}")
+            made = transfers.request_export(
+                project=segment.project,
+                kind="segment",
+                parameters={"segment": str(segment.pk)},
+                requested_by=request.user.get_username(),
+                now=timezone.now(),
+            )
+        except ParametersRefused as error:
+            messages.error(request, f"This segment cannot be exported. {error}")
             return None
-        name = slugify(segment.name) or "segment"
-        response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        response["Cache-Control"] = "no-store"
-        return response
+        wake()
+        return HttpResponseRedirect(reverse("admin:transfers_exportfile_change", args=[made.pk]))
 
     @display(description="Profiles for which")
     def in_words(self, segment: Segment) -> str:
@@ -146,12 +149,6 @@ class _Line:
 
     def write(self, line: str) -> str:
         return line
-
-
-def csv_lines(rows: Iterator[Any]) -> Iterator[str]:
-    """Yield the rows as lines of a CSV file."""
-    writer = csv.writer(_Line())
-    return (writer.writerow(row) for row in rows)
 
 
 def posted_sample(request: HttpRequest) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from signals_app.segments.services.audiences import (
 )
 from signals_app.segments.services.checking import CheckedTree, check_tree, field_distribution
 from signals_app.segments.services.counts import count_segment, due_segments
-from signals_app.segments.services.export import export_rows
 from signals_app.segments.services.sampling import Sample, sample_of
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "count_and_sample",
     "count_segment",
     "due_segments",
-    "export_rows",
     "field_distribution",
     "matching_customers",
     "profile_values",
