@@ -150,6 +150,7 @@ def import_list(*, kind: str, first: int, count: int) -> dict[str, Any]:
     :raises RuntimeError: unless every row was stored, or known.
     """
     rows = "\n".join(",".join(_imported_row(kind, number)) for number in range(first, first + count))
+    collect_only_what_is_new()
     begun = time.perf_counter()
     run = transfers.receive_file(
         project=Project.objects.get(),
