@@ -12,6 +12,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.diagnose_failures": 5,
     "signals_app.webhooks.tasks.process_inbox": 10,
     "signals_app.webhooks.tasks.continue_replays": 10,
+    "signals_app.webhooks.tasks.continue_shop_syncs": 10,
     "signals_app.emails.tasks.send_due": 10,
     "signals_app.remarketing.tasks.queue_due_matches": 15,
     "signals_app.remarketing.tasks.follow_facts": 15,
@@ -20,6 +21,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.watch_connections": 60,
     "signals_app.webhooks.tasks.probe_addresses": 60,
     "signals_app.catalog.tasks.import_due_feeds": 300,
+    "signals_app.webhooks.tasks.compare_shops": 900,
     "insightarc_crm.tasks.prune": 3600,
 }
 

@@ -7,3 +7,7 @@ class FeedUnreadable(PermanentError):
 
 class FeedUnreachable(TransientError):
     """The feed's address gave no feed this time."""
+
+
+class InvalidAlias(PermanentError):
+    """What a person said of a page cannot be kept; the message is for that person."""

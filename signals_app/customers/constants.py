@@ -49,3 +49,8 @@ class OrderState(TextChoices):
     PLACED = "placed", "Placed"
     CANCELLED = "cancelled", "Cancelled"
     REFUNDED = "refunded", "Refunded"
+
+
+class FulfilmentState(TextChoices):
+    SHIPPED = "shipped", "Shipped"
+    CANCELLED = "cancelled", "Cancelled"

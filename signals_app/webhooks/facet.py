@@ -11,14 +11,16 @@ from signals_app.customers.facets import Facet, TimelineEntry
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import inbox
-from signals_app.webhooks.models import WebhookDelivery
+from signals_app.webhooks.models import ShopDelivery, WebhookDelivery
 
 A_TIME = 500
 
 
 def _ids(customer: Customer) -> list[UUID]:
     # A signal has the id of the delivery that brought it.
-    return list(ShopperSignal.objects.filter(identifier__customer=customer).values_list("pk", flat=True))
+    signals = ShopperSignal.objects.filter(identifier__customer=customer).values_list("pk", flat=True)
+    from_shops = ShopDelivery.objects.filter(identifier__customer=customer).values_list("pk", flat=True)
+    return [*signals, *from_shops]
 
 
 def timeline(customer: Customer, before: datetime | None, limit: int) -> list[TimelineEntry]:
@@ -51,7 +53,7 @@ def erase(customer: Customer) -> int:
 FACET = Facet(
     name="webhooks",
     label="Incoming log",
-    models=(WebhookDelivery,),
+    models=(WebhookDelivery, ShopDelivery),
     timeline=timeline,
     export=export,
     erase=erase,

@@ -10,7 +10,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from signals_app.core.pruning import Prunable
 from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.models import HourlyCount, InboxItem, SeenBody, WebhookDelivery, WebhookSource
+from signals_app.webhooks.models import (
+    HourlyCount,
+    InboxItem,
+    SeenBody,
+    ShopDelivery,
+    WebhookDelivery,
+    WebhookSource,
+)
 
 
 def _deliveries(now: datetime) -> Iterable[QuerySet[WebhookDelivery]]:
@@ -35,6 +42,7 @@ def _delete_deliveries(rows: QuerySet[WebhookDelivery]) -> int:
     # The rows are locked by now, so a replay that came first shows here, and one that comes later finds none.
     pks = list(rows.filter(~_is_in_use()).values_list("pk", flat=True))
     InboxItem.objects.filter(pk__in=pks, state=InboxState.SET_ASIDE).delete()
+    ShopDelivery.objects.filter(pk__in=pks)._raw_delete(rows.db)
     return int(WebhookDelivery.objects.filter(pk__in=pks)._raw_delete(rows.db))
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from django.db import transaction
 
 from signals_app.customers import facets
+from signals_app.customers.identifiers import normalise_all
 from signals_app.customers.joining import Key
 from signals_app.customers.models import Customer, Identifier
 from signals_app.customers.services import tombstones
 from signals_app.customers.services.locks import lock_customers
+from signals_app.projects.models import Project
 
 
 def export_customer(*, customer: Customer) -> dict[str, dict[str, list[dict[str, Any]]]]:
@@ -36,3 +38,16 @@ def erase_customer(*, customer: Customer, now: datetime) -> dict[str, int]:
     erased = {facet.name: facet.erase(customer) for facet in reversed(facets.all())}
     Customer.objects.filter(pk=customer.pk).delete()
     return erased
+
+
+@transaction.atomic
+def bury_identifiers(*, project: Project, identifiers: dict[str, Any], now: datetime) -> None:
+    """
+    Remember that whoever these identifiers name was erased, although nothing is known of them.
+
+    What is still on its way, or replayed, then brings nobody back.
+
+    :raises InvalidInput: naming the identifier that cannot be used.
+    """
+    keys = [Key(kind, value) for kind, value in normalise_all(identifiers).items()]
+    tombstones.bury(project=project, keys=keys, now=now)

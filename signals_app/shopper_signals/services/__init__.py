@@ -10,11 +10,14 @@ from signals_app.shopper_signals.services.profiles import (
 )
 from signals_app.shopper_signals.services.recalling import recall_signals
 from signals_app.shopper_signals.services.recording import NewSignal, RecordedSignal, record_signals
+from signals_app.shopper_signals.services.unmatched import UnmatchedPage, UnmatchedPages, unmatched_pages
 
 __all__ = [
     "InterestNow",
     "NewSignal",
     "RecordedSignal",
+    "UnmatchedPage",
+    "UnmatchedPages",
     "follow_orders",
     "merge_profiles",
     "recall_signals",
@@ -23,4 +26,5 @@ __all__ = [
     "refold_outdated",
     "refresh_due_profiles",
     "top_interests",
+    "unmatched_pages",
 ]
