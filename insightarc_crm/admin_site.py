@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 
-from insightarc_crm import home
+from insightarc_crm import home, unmatched_pages
 from insightarc_crm.current_project import switch_project, visible_projects
 from insightarc_crm.navigation import sidebar
 from signals_app.core.admin import BaseAdminSite
@@ -27,6 +27,7 @@ class CrmAdminSite(BaseAdminSite):
         own: list[URLPattern | URLResolver] = [
             path("store/", self.admin_view(switch_project), name="switch_project"),
             path("sending/", self.admin_view(self.pause_sending), name="pause_sending"),
+            path("pages-without-a-product/", self.admin_view(self.unmatched_pages), name="unmatched_pages"),
         ]
         return own + super().get_urls()
 
@@ -58,6 +59,9 @@ class CrmAdminSite(BaseAdminSite):
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # The theme's search keeps answers per person and not per store.
         raise Http404("Search in the lists.")
+
+    def unmatched_pages(self, request: HttpRequest) -> HttpResponse:
+        return unmatched_pages.view(request, self.each_context(request))
 
     def pause_sending(self, request: HttpRequest) -> HttpResponse:
         """Ask, and on POST stop or resume all mails of the current store."""

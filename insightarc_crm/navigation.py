@@ -52,6 +52,8 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Feeds", "catalog.productfeed", "rss_feed"),
             Item("Coupons", "catalog.coupon", "redeem"),
             Item("Orders", "customers.order", "shopping_bag"),
+            Item("Shop connection", "shops.shopconnection", "storefront"),
+            Item("Privacy requests", "shops.privacyrequest", "policy"),
         ),
     ),
     (

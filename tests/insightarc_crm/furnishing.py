@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 
-from signals_app.catalog.models import Coupon, Product, ProductFeed
+from signals_app.catalog.models import Coupon, PageAlias, Product, ProductFeed
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
@@ -28,6 +28,7 @@ from signals_app.projects.models import ApiKey, Membership, Project
 from signals_app.remarketing.models import RemarketingRule, RuleMatch, RuleVariant, SendPolicy
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
+from signals_app.shops.models import PrivacyRequest, ShopConnection, ShopDifference, ShopSync, ShopTopic
 from signals_app.webhooks.models import (
     HourlyCount,
     InboxItem,
@@ -53,7 +54,7 @@ EVENTS: list[Any] = [
 def furnish(project: Project, tag: str) -> dict[str, models.Model]:
     """Return one row of each model of the admin, by its label; `tag` stands in every text a list could show."""
     rows: dict[str, models.Model] = {"projects.Project": project}
-    for part in (_access, _shop, _shoppers, _insightarc, _marketing):
+    for part in (_access, _shop, _shoppers, _insightarc, _shopify, _marketing):
         part(project, tag, rows)
     return rows
 
@@ -89,6 +90,7 @@ def _shop(project: Project, tag: str, rows: dict[str, Any]) -> None:
         brand=HOSTILE,
         first_seen_at=timezone.now(),
     )
+    rows["catalog.PageAlias"] = PageAlias.objects.create(project=project, pattern=f"/{tag} {HOSTILE}"[:300])
     rows["catalog.Coupon"] = Coupon.objects.create(project=project, pool=f"{tag} pool", code=f"{tag} CODE")
 
 
@@ -181,6 +183,37 @@ def _insightarc(project: Project, tag: str, rows: dict[str, Any]) -> None:
         relevant_events=EVENTS,
         extra={HOSTILE: [HOSTILE, {"deep": None}]},
         issues=[{"field": HOSTILE, "problem": HOSTILE}, {}],
+    )
+
+
+def _shopify(project: Project, tag: str, rows: dict[str, Any]) -> None:
+    now = timezone.now()
+    shop = ShopConnection.objects.create(project=project, domain=f"{tag}.myshopify.com", problem=f"{tag} {HOSTILE}")
+    rows["shops.ShopConnection"] = shop
+    source = WebhookSource.objects.create(project=project, shop=shop, name=f"{tag} shop")
+    WebhookSecret.objects.create(source=source, secret=f"{tag}-shop-secret")
+    ShopTopic.objects.create(shop=shop, topic=f"{tag} {HOSTILE}"[:100], last_at=now, passed_over=1, last_reason=HOSTILE)
+    ShopSync.objects.create(
+        shop=shop,
+        kind="BACKFILL",
+        resource="orders",
+        counts={"orders": {"read": 3, "changed": 1, "left_out": 1, "expected": 9}},
+        problems=[{"what": f"{tag} {HOSTILE}", "why": HOSTILE}],
+        problem=HOSTILE,
+        started_at=now,
+        started_by=HOSTILE,
+    )
+    rows["shops.ShopDifference"] = ShopDifference.objects.create(
+        shop=shop, order_id=f"{tag} {HOSTILE}"[:100], what=f"{tag} {HOSTILE}", found_at=now
+    )
+    rows["shops.PrivacyRequest"] = PrivacyRequest.objects.create(
+        shop=shop,
+        kind="DATA_REQUEST",
+        reference=f"{tag} {HOSTILE}"[:100],
+        identifier=Identifier.objects.get(project=project, kind="email"),
+        received_at=now,
+        due_at=now,
+        note=HOSTILE,
     )
 
 

@@ -31,8 +31,9 @@ PAGES_OF_THEIR_OWN = {
     "webhooks_webhookdelivery_replay_between", "webhooks_webhookdelivery_replay_between_times",
     "webhooks_replayrun_stop",
     "webhooks_webhooksource_mend",
+    "unmatched_pages", "catalog_product_unmatched", "catalog_product_follow_feed",
 }  # fmt: skip
-ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_")
+ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_", "shops_")
 """Their pages beyond the standard ones are opened by these rooms' own tests."""
 
 

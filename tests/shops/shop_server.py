@@ -72,7 +72,11 @@ class ShopServer:
         """Refuse as the API does when its bucket is empty: with a 200."""
         error = {"message": "Throttled", "extensions": {"code": "THROTTLED"}}
         bucket = {"maximumAvailable": 1000.0, "currentlyAvailable": 20, "restoreRate": 50.0}
-        return 200, {}, {"errors": [error], "extensions": {"cost": {"requestedQueryCost": 520, "throttleStatus": bucket}}}
+        return (
+            200,
+            {},
+            {"errors": [error], "extensions": {"cost": {"requestedQueryCost": 520, "throttleStatus": bucket}}},
+        )
 
 
 def too_many() -> tuple[int, dict[str, str], Any]:

@@ -54,7 +54,9 @@ def order_node(number: int, **changes: Any) -> Json:
         "checkoutToken": f"till-{number}",
         "totalPriceSet": money("59.90"),
         "customer": {"id": f"gid://shopify/Customer/{number}", "defaultEmailAddress": None},
-        "lineItems": {"nodes": [{"sku": "S", "title": "Wool scarf", "quantity": 1, "variant": {"id": "gid://x/V/8001"}}]},
+        "lineItems": {
+            "nodes": [{"sku": "S", "title": "Wool scarf", "quantity": 1, "variant": {"id": "gid://x/V/8001"}}]
+        },
         "refunds": [],
         "fulfillments": [],
     } | changes
@@ -119,7 +121,12 @@ class TestABackfill:
         server.customers = [customer_node(number) for number in range(1, 4)]
         server.products = [product_node(number) for number in range(1, 4)]
         refund = {"id": "gid://shopify/Refund/1", "createdAt": said_at(days=1), "totalRefundedSet": money("9.90")}
-        sent = {"id": "gid://shopify/Fulfillment/1", "status": "SUCCESS", "createdAt": said_at(days=1), "updatedAt": None}
+        sent = {
+            "id": "gid://shopify/Fulfillment/1",
+            "status": "SUCCESS",
+            "createdAt": said_at(days=1),
+            "updatedAt": None,
+        }
         server.orders = [
             order_node(1, refunds=[refund], fulfillments=[sent | {"trackingInfo": [{"url": "https://t.example/1"}]}]),
             *(order_node(number) for number in range(2, 6)),
@@ -140,7 +147,11 @@ class TestABackfill:
         assert (order.refunded_total, order.name) == (Decimal("9.90"), "#1")
         assert Fulfilment.objects.get().tracking_url == "https://t.example/1"
         scarf = Product.objects.get(sku="21")
-        assert (scarf.price, scarf.sale_price, scarf.url_key) == (Decimal("79.90"), Decimal("59.90"), "/products/scarf-2")
+        assert (scarf.price, scarf.sale_price, scarf.url_key) == (
+            Decimal("79.90"),
+            Decimal("59.90"),
+            "/products/scarf-2",
+        )
 
     def test_again_changes_nothing(self, backfill: Callable[..., ShopSync], server: ShopServer) -> None:
         server.orders = [order_node(number) for number in range(1, 4)]
@@ -375,7 +386,9 @@ class TestAccess:
     def test_a_domain_is_read_however_it_is_written(self, domain: str) -> None:
         assert shops.shop_domain(domain) == DOMAIN
 
-    @pytest.mark.parametrize("domain", ["", "shop.example.com", "a.b.myshopify.com", "myshopify.com", "x y", "http://["])
+    @pytest.mark.parametrize(
+        "domain", ["", "shop.example.com", "a.b.myshopify.com", "myshopify.com", "x y", "http://["]
+    )
     def test_another_domain_is_refused(self, domain: str) -> None:
         with pytest.raises(InvalidConnection):
             shops.shop_domain(domain)

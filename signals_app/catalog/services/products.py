@@ -117,17 +117,22 @@ def newest_in(*, project: Project, category: str, limit: int) -> list[Product]:
     return _one_a_page(_in_stock(project).filter(matching_category).order_by("-first_seen_at", "sku"), limit)
 
 
-def save_product(*, product: Product, by_hand: Collection[str] = ()) -> Product:
+def save_product(*, product: Product) -> Product:
     """
-    Check and store a product that a person made or changed; an import leaves the fields `by_hand` as they are.
+    Check and store a product that a person made or changed.
 
     :raises ValidationError: if a value is not valid; it names the field.
     """
     product.url_key = matching.catalogue_key(product.url)
-    product.kept_fields = sorted({*product.kept_fields, *by_hand})
     product.full_clean()
     product.save()
     return product
+
+
+def keep_by_hand(*, product: Product, fields: Collection[str]) -> None:
+    """Store the fields that a person set, and let imports leave them as they are."""
+    product.kept_fields = sorted({*product.kept_fields, *fields})
+    product.save(update_fields=[*fields, "kept_fields", "updated_at"])
 
 
 def follow_feed_again(*, product: Product) -> None:

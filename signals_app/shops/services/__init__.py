@@ -3,6 +3,7 @@
 from signals_app.shops.services.connections import api_of as shop_api
 from signals_app.shops.services.connections import (
     check_access,
+    check_credential,
     create_shop,
     give_access,
     shop_domain,
@@ -25,6 +26,7 @@ __all__ = [
     "Webhook",
     "apply",
     "check_access",
+    "check_credential",
     "continue_syncs",
     "count",
     "create_shop",

@@ -72,11 +72,8 @@ def give_access(*, shop: ShopConnection, access_token: str = "", client_id: str 
     token, client = access_token.strip(), client_id.strip()
     if not (token or client):
         raise InvalidConnection("access_token", "Paste an access token, or the client ID of the app.")
-    for name, value in (("access_token", token), ("client_id", client)):
-        if len(value) > 500 or not value.isascii() or not value.isprintable() or " " in value:
-            raise InvalidConnection(name, "This has characters that none at Shopify has: copy it again.")
-    if len(client) > 100:
-        raise InvalidConnection("client_id", "Longer than any client ID.")
+    check_credential("access_token", token)
+    check_credential("client_id", client)
     shop.access_token, shop.client_id, shop.token_expires_at = token, client, None
     shop.token_given_at, shop.uninstalled_at, shop.problem = now, None, ""
     shop.save(
@@ -90,6 +87,14 @@ def give_access(*, shop: ShopConnection, access_token: str = "", client_id: str 
             "updated_at",
         ]
     )
+
+
+def check_credential(field: str, text: str) -> None:
+    """Refuse what no access token or client ID can be; :raises InvalidConnection: saying what is wrong."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise InvalidConnection(field, "This has characters that none at Shopify has: copy it again.")
+    if len(text) > (100 if field == "client_id" else 500):
+        raise InvalidConnection(field, "This is longer than any at Shopify: copy it again.")
 
 
 def api_of(*, shop: ShopConnection, client_secret: str, now: datetime) -> ShopApi:
