@@ -39,7 +39,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "remarketing.rulevariant":        ("vacd",  "vacd",  "v",     "v"),
     "remarketing.rulematch":          ("v",     "v",     "v",     "v"),
     "remarketing.rulecounter":        ("v",     "v",     "v",     "v"),
-    "catalog.pagealias":              ("vacd",  "vacd",  "v",     "v"),
+    "catalog.pagealias":              ("vd",    "vd",    "v",     "v"),
     "shops.shopconnection":           ("vac",   "v",     "v",     "vac"),
     "shops.shopdifference":           ("v",     "v",     "v",     "v"),
     "shops.privacyrequest":           ("v",     "v",     "v",     "v"),
@@ -53,6 +53,7 @@ ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
     #                                  owner    marketer analyst  operator
     "projects.pause_sending":         (True,    False,   False,   False),
     "projects.revoke_apikey":         (True,    False,   False,   True),
+    "catalog.match_pages":            (True,    True,    False,   False),
     "customers.export_customer":      (True,    False,   False,   False),
     "customers.erase_customer":       (True,    False,   False,   False),
     "customers.record_consent":       (True,    True,    False,   False),

@@ -28,7 +28,7 @@ def view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if project is None or not request.user.has_perm("catalog.view_pagealias"):
         raise PermissionDenied
     if request.method == "POST":
-        if not request.user.has_perm("catalog.add_pagealias"):
+        if not request.user.has_perm("catalog.match_pages"):
             raise PermissionDenied
         _say(request, project)
         return HttpResponseRedirect(reverse("admin:unmatched_pages"))
@@ -36,7 +36,7 @@ def view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     context |= {
         "title": "Pages without a product",
         "found": found,
-        "may_say": request.user.has_perm("catalog.add_pagealias"),
+        "may_say": request.user.has_perm("catalog.match_pages"),
         "products_link": reverse("admin:catalog_product_changelist"),
         "said_link": reverse("admin:catalog_pagealias_changelist"),
     }

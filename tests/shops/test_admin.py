@@ -167,7 +167,7 @@ class TestThePage:
         owner.post(page(shop, "start_backfill"))
         second = ShopSync.objects.get(state=SyncState.RUNNING)
         assert 'http-equiv="refresh"' in text(owner, page(shop))
-        owner.post(page(shop, "stop", second.pk))
+        owner.post(page(shop, "stop"))
         second.refresh_from_db()
         assert second.state == SyncState.STOPPED
 

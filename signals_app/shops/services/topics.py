@@ -73,7 +73,7 @@ def count(*, shop: ShopConnection, webhook: Webhook, outcome: Outcome) -> None:
     said = {"last_reason": outcome.passed_over[:200]} if passed else {}
     row.update(
         processed=F("processed") + 1,
-        passed_over=F("passed_over") + passed,
+        passed_over=F("passed_over") + int(passed),
         last_at=Greatest(F("last_at"), webhook.come_at),
         **said,
     )

@@ -25,6 +25,9 @@ from signals_app.webhooks.shop_forms import AccessForm, ShopForm, ShopSecretForm
 from signals_app.webhooks.wakeup import wake_workers
 
 PASTE = "webhooks.paste_secret"
+HIDDEN_BUTTONS = dict.fromkeys(
+    ("show_save", "show_save_and_continue", "show_save_and_add_another", "show_close"), False
+)
 
 
 @admin.register(ShopConnection)
@@ -37,15 +40,12 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
 
     def get_fieldsets(self, request: HttpRequest, obj: ShopConnection | None = None) -> Any:
         if obj is not None:
-            return ((None, {"fields": ("domain",)}),)
+            return ()  # its page says it all, and its forms are small ones
         access = {"fields": ("client_id", "access_token")}
         return (
             ("A shop at Shopify", {"fields": ("domain", "secret")}),
             ("To read what it has already, and to compare every night", access),
         )
-
-    def get_readonly_fields(self, request: HttpRequest, obj: ShopConnection | None = None) -> Any:
-        return () if obj is None else ("domain",)
 
     def has_delete_permission(self, request: HttpRequest, obj: ShopConnection | None = None) -> bool:
         return False
@@ -96,7 +96,7 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
         project = getattr(request, "project", None)
         context["examples"] = shop_page.rest_examples(project) if project else []
         if change and obj is not None:
-            context |= self._page_context(request, obj) | {"show_save": False, "show_save_and_continue": False}
+            context |= self._page_context(request, obj) | HIDDEN_BUTTONS
         return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
 
     def _page_context(self, request: HttpRequest, shop: ShopConnection) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
             "check/": self.check,
             "subscribe/": self.subscribe,
             "backfill/": self.start_backfill,
-            "stop/<uuid:sync>/": self.stop,
+            "stop/": self.stop,
             "pause/": self.pause,
         }
         return [
@@ -219,13 +219,11 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
             messages.info(request, "It is running already.")
         return HttpResponseRedirect(_page(shop))
 
-    def stop(self, request: HttpRequest, pk: uuid.UUID, sync: uuid.UUID) -> HttpResponse:
+    def stop(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         shop = self._post_only(request, pk, "change")
-        row = ShopSync.objects.filter(shop=shop, pk=sync).first()
-        if row is None:
-            raise Http404("There is no such walk in this shop.")
-        stopped = shops.stop_sync(sync=row, now=timezone.now())
-        messages.success(request, "Stopped; what was read stays." if stopped else "It had ended already.")
+        running = ShopSync.objects.filter(shop=shop, kind=SyncKind.BACKFILL, state=SyncState.RUNNING).first()
+        is_stopped = running is not None and shops.stop_sync(sync=running, now=timezone.now())
+        messages.success(request, "Stopped; what was read stays." if is_stopped else "It had ended already.")
         return HttpResponseRedirect(_page(shop))
 
     def pause(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
