@@ -17,6 +17,7 @@ from signals_app.api import retention as api
 from signals_app.core.pruning import Prunable, count_expired, prune
 from signals_app.facts import retention as facts
 from signals_app.remarketing import retention as remarketing
+from signals_app.shops import retention as shops
 from signals_app.webhooks import retention as webhooks
 
 
@@ -28,6 +29,7 @@ PRUNABLES = (
     *webhooks.PRUNABLES,
     *facts.PRUNABLES,
     *remarketing.PRUNABLES,
+    *shops.PRUNABLES,
     *api.PRUNABLES,
     Prunable("sessions that ended", _sessions),
 )

@@ -104,7 +104,7 @@ class TestConnecting:
         shop = ShopConnection.objects.create(project=other, domain=DOMAIN)
         WebhookSource.objects.create(project=other, shop=shop)
 
-        for name in ("paste_secret", "give_access", "check", "subscribe", "start_backfill", "pause"):
+        for name in ("paste_secret", "give_access", "ask_now", "subscribe", "start_backfill", "pause"):
             assert owner.post(page(shop, name)).status_code == 404
         assert owner.get(page(shop)).status_code == 404
 

@@ -134,7 +134,7 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
             "secret/": self.paste_secret,
             "secret/<int:secret>/remove/": self.remove_secret,
             "access/": self.give_access,
-            "check/": self.check,
+            "ask/": self.ask_now,
             "subscribe/": self.subscribe,
             "backfill/": self.start_backfill,
             "stop/": self.stop,
@@ -182,7 +182,7 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
             return HttpResponseRedirect(_page(shop))
         return self._check(request, shop)
 
-    def check(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def ask_now(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return self._check(request, self._post_only(request, pk, PASTE))
 
     def _check(self, request: HttpRequest, shop: ShopConnection) -> HttpResponse:
