@@ -113,7 +113,7 @@ class ProductAdmin(ProjectScopedAdmin[Product]):
 
     def offers(self, request: HttpRequest, button: str, object_id: Any) -> bool:
         row = self.get_object(request, str(object_id))
-        return row is not None and (button != "follow_feed" or bool(row.kept_fields))
+        return row is not None and (not button.endswith("follow_feed") or bool(row.kept_fields))
 
     @display(description="Picture")
     def picture(self, obj: Product) -> str:

@@ -70,7 +70,7 @@ class PrivacyRequestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[PrivacyRequest]):
         row = self.get_object(request, str(object_id))
         if row is None or row.done_at is not None:
             return False
-        return (row.kind == PrivacyKind.SHOP_ERASURE) == (button == "erase_customers")
+        return (row.kind == PrivacyKind.SHOP_ERASURE) == button.endswith("erase_customers")
 
     @display(description="Received", ordering="received_at")
     def received(self, obj: PrivacyRequest) -> str:
@@ -109,6 +109,9 @@ class PrivacyRequestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[PrivacyRequest]):
         icon="task_alt",
     )
     def mark_done(self, request: HttpRequest, obj: PrivacyRequest) -> None:
+        if obj.kind == PrivacyKind.SHOP_ERASURE:
+            messages.error(request, "It is done when the shop's customers are erased.")
+            return
         done = services.finish_request(request=obj, by=request.user.get_username(), now=timezone.now())
         messages.success(request, "Done." if done else "It was done already.")
 
@@ -121,6 +124,9 @@ class PrivacyRequestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[PrivacyRequest]):
         variant="danger",
     )
     def erase_customers(self, request: HttpRequest, obj: PrivacyRequest) -> None:
+        if obj.kind != PrivacyKind.SHOP_ERASURE or obj.done_at is not None:
+            messages.error(request, "Nobody asks here for the erasure of a whole shop.")
+            return
         started = services.start_sync(
             shop=obj.shop, kind=SyncKind.ERASURE, started_by=request.user.get_username(), now=timezone.now()
         )

@@ -34,7 +34,7 @@ def _secret_field(**more: Any) -> forms.CharField:
 
 def _token_field() -> forms.CharField:
     return forms.CharField(
-        label="Access token",
+        label="or access token",
         max_length=500,
         required=False,
         widget=PasswordInput(attrs=HIDDEN),
@@ -44,7 +44,7 @@ def _token_field() -> forms.CharField:
 
 def _client_field() -> forms.CharField:
     return forms.CharField(
-        label="or Client ID",
+        label="Client ID",
         max_length=100,
         required=False,
         widget=TextInput(attrs=HIDDEN),

@@ -212,6 +212,11 @@ class TestAPrivacyRequest:
 
         assert sign_in(Role.MARKETER).post(address).status_code == 403
         assert "A customer asks for their data" in text(owner, "/admin/shops/privacyrequest/")
+        shown = text(owner, reverse("admin:shops_privacyrequest_change", args=[request.pk]))
+        assert "Mark as done" in shown
+        assert "Erase the shop" not in shown
+        owner.post(reverse("admin:shops_privacyrequest_erase_customers", args=[request.pk]))
+        assert not ShopSync.objects.exists()
         owner.post(address)
 
         request.refresh_from_db()
