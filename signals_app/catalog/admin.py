@@ -94,7 +94,10 @@ class ProductAdmin(ProjectScopedAdmin[Product]):
 
     @display(description="Set by hand")
     def kept(self, obj: Product) -> str:
-        names = [str(Product._meta.get_field(name).verbose_name) for name in obj.kept_fields]
+        names = [
+            name.removesuffix("_url").replace("is_active", "shown in mails").replace("_", " ")
+            for name in obj.kept_fields
+        ]
         return ", ".join(names).capitalize() if names else "Nothing: all is as the feed or the shop says"
 
     @action(description="Pages without a product", icon="link_off")

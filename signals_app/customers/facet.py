@@ -82,7 +82,7 @@ def export(customer: Customer) -> dict[str, list[dict[str, Any]]]:
 
 def erase(customer: Customer) -> int:
     """Delete orders, consents and identifiers with their links; the customer itself is deleted after all facets."""
-    count = _shipments(customer).delete()[0]
+    count: int = _shipments(customer).delete()[0]
     models: tuple[type[Model], ...] = (Checkout, Order, Consent, ConsentChange)
     for model in models:
         count += model._default_manager.filter(identifier__customer=customer).delete()[0]

@@ -60,7 +60,7 @@ def erase(customer: Customer) -> int:
     own = Q(kind=ObjectKind.ORDER, object_id__in=orders) | Q(kind=ObjectKind.CUSTOMER, object_id__in=numbers)
     for number in numbers:
         own |= Q(kind=ObjectKind.TAG, object_id__startswith=f"{number}:")
-    count = _requests(customer).delete()[0]
+    count: int = _requests(customer).delete()[0]
     count += ShopObject.objects.filter(own, shop__in=shops).delete()[0]
     return count + RefundSeen.objects.filter(shop__in=shops, order_id__in=orders).delete()[0]
 

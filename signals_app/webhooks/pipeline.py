@@ -199,7 +199,7 @@ def _apply_from_shops(
             _quarantine(item, token, "Given up: the worker ended during each attempt.", report)
             continue
         try:
-            shop = shops[sources[item.source_id].shop_id]  # type: ignore[index]
+            shop = shops[sources[item.source_id].shop_id]
             report.processed += shop_items.apply(
                 delivery_id=item.id,
                 body=bytes(item.body),

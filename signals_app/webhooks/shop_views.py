@@ -54,10 +54,10 @@ class ReceiveShopWebhook(ReceiveWebhook):
         APIView.initial(self, request, *args, **kwargs)
         self.shop = _find_shop(kwargs["shop_id"])
 
-    def head(self, request: Request, shop_id: str) -> Response:  # type: ignore[override]
+    def head(self, request: Request, shop_id: str) -> Response:
         return Response()
 
-    def post(self, request: Request, shop_id: str) -> Response:  # type: ignore[override]
+    def post(self, request: Request, shop_id: str) -> Response:
         try:
             body = read_body(request._request, MAX_SHOP_BODY_BYTES)
         except BodyTooLarge:

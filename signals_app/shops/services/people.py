@@ -89,7 +89,7 @@ def _record_consent(shop: ShopConnection, said: ShopConsent, at: datetime, now: 
         identifier__value__in=values,
         channel=Channel.EMAIL,
         topic=Topic.MARKETING,
-        is_granted=said.is_granted,
+        is_granted=bool(said.is_granted),
         occurred_at=min(at, now),
     ).select_related("identifier")
     if (known := told.first()) is not None:

@@ -219,5 +219,5 @@ def progress(sync: ShopSync) -> float | None:
     resources = RESOURCES.get(SyncKind(sync.kind), (Resource.CUSTOMERS,))
     if not expected or None in expected:
         return None
-    shares = [min(each["read"] / max(each["expected"], 1), 1.0) for each in sync.counts.values()]
+    shares: list[float] = [min(each["read"] / max(each["expected"], 1), 1.0) for each in sync.counts.values()]
     return min(sum(shares) / len(resources), 0.99)
