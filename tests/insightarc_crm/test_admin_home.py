@@ -142,7 +142,7 @@ def test_the_sidebar_lists_every_group_for_an_owner(project: Project, sign_in: C
         ("Shoppers", 3),
         ("Automations", 3),
         ("E-mails", 5),
-        ("Shop", 4),
+        ("Shop", 6),
         ("Insightarc", 4),
         ("Settings", 3),
     ]
