@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 
-from insightarc_crm import home
+from insightarc_crm import home, unmatched_pages
 from insightarc_crm.current_project import switch_project, visible_projects
 from insightarc_crm.navigation import sidebar
 from signals_app.core.admin import BaseAdminSite
@@ -28,6 +28,7 @@ class CrmAdminSite(BaseAdminSite):
             path("store/", self.admin_view(switch_project), name="switch_project"),
             path("sending/", self.admin_view(self.pause_sending), name="pause_sending"),
             path("retention/", self.admin_view(self.retention), name="retention"),
+            path("pages-without-a-product/", self.admin_view(self.unmatched_pages), name="unmatched_pages"),
         ]
         return own + super().get_urls()
 
@@ -65,6 +66,9 @@ class CrmAdminSite(BaseAdminSite):
         from insightarc_crm.retention_page import retention_page  # the rooms' models are not there yet at the start
 
         return retention_page(request, self.each_context(request))
+
+    def unmatched_pages(self, request: HttpRequest) -> HttpResponse:
+        return unmatched_pages.view(request, self.each_context(request))
 
     def pause_sending(self, request: HttpRequest) -> HttpResponse:
         """Ask, and on POST stop or resume all mails of the current store."""

@@ -20,6 +20,7 @@ from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.models import RuleMatch
 from signals_app.shopper_signals.constants import Stage
 from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
+from signals_app.shops.models import PrivacyRequest
 from signals_app.webhooks import services as webhooks
 from signals_app.webhooks.constants import AlertKind
 from signals_app.webhooks.models import ConnectionAlert, WebhookSource
@@ -65,8 +66,11 @@ def notices(*, project: Project, request: HttpRequest, now: datetime) -> list[No
     if waiting := count_needs_fixing(request):
         many = f"{waiting} incoming signals need" if waiting > 1 else "One incoming signal needs"
         found.append(Notice("warn", f"{many} fixing.", page("webhooks_inboxitem"), "Needs fixing"))
+    if asked := PrivacyRequest.objects.filter(shop__project=project, done_at=None)[:100].count():
+        many = f"{asked} privacy requests wait" if asked > 1 else "A privacy request waits"
+        found.append(Notice("warn", f"{many} for an answer.", page("shops_privacyrequest"), "Privacy requests"))
     for source in WebhookSource.objects.filter(project=project, is_paused=True):
-        link = page("webhooks_webhooksource", "change", source.pk)
+        link = _connection_page(source)
         found.append(Notice("warn", f"{source.name} is paused: signals are kept, not processed.", link, "Connection"))
     if project.is_demo:
         found.append(Notice("info", "Demo data: the shoppers, orders and signals of this store are made up."))
@@ -81,7 +85,7 @@ def connection_notices(*, project: Project, now: datetime) -> list[Notice]:
         Notice(
             "bad" if alert.is_urgent else "warn",
             f"{alert.source}: {alert.detail}",
-            page("webhooks_webhooksource", "change", alert.source_id),
+            _connection_page(alert.source),
             "Connection",
         )
         for alert in shown
@@ -91,6 +95,12 @@ def connection_notices(*, project: Project, now: datetime) -> list[Notice]:
         sentence = webhooks.waiting_sentence(waiting_since, zone=project_zone(project))
         found.append(Notice("bad", sentence, page("webhooks_webhooksource"), "Connection"))
     return found
+
+
+def _connection_page(source: WebhookSource) -> str:
+    if source.shop_id is not None:
+        return page("shops_shopconnection", "change", source.shop_id)
+    return page("webhooks_webhooksource", "change", source.pk)
 
 
 def _sending_link(request: HttpRequest) -> tuple[str, str]:

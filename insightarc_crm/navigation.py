@@ -55,6 +55,8 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("URL patterns", "catalog.urlpatterns", "link"),
             Item("Coupons", "catalog.coupon", "redeem"),
             Item("Orders", "customers.order", "shopping_bag"),
+            Item("Shop connection", "shops.shopconnection", "storefront"),
+            Item("Privacy requests", "shops.privacyrequest", "policy"),
         ),
     ),
     (

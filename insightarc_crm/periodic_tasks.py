@@ -13,6 +13,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.process_inbox": 10,
     "signals_app.webhooks.tasks.continue_replays": 10,
     "signals_app.customers.tasks.continue_erasures": 15,
+    "signals_app.webhooks.tasks.continue_shop_syncs": 10,
     "signals_app.emails.tasks.send_due": 10,
     "signals_app.shopper_signals.tasks.continue_recomputations": 10,
     "signals_app.transfers.tasks.continue_transfers": 10,
@@ -27,6 +28,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.count_coverage": 60,
     "signals_app.catalog.tasks.import_due_feeds": 300,
     "signals_app.remarketing.tasks.gather_calibration": 600,
+    "signals_app.webhooks.tasks.compare_shops": 900,
     "insightarc_crm.tasks.prune": 3600,
 }
 

@@ -55,7 +55,7 @@ def set_up_project(
         project = project_services.create_project(
             slug=slug, name=slug.replace("-", " ").title(), shop_url=_shop_url(webhook_url)
         )
-    source = project.webhook_sources.order_by("created_at").first()
+    source = project.webhook_sources.filter(shop=None).order_by("created_at").first()
     if source is None:
         source = webhook_services.create_source(project=project)
     source.registered_urls = [webhook_url.replace("{source_id}", str(source.id))]

@@ -25,6 +25,7 @@ from signals_app.emails import retention as emails
 from signals_app.facts import retention as facts
 from signals_app.remarketing import retention as remarketing
 from signals_app.shopper_signals import retention as shopper_signals
+from signals_app.shops import retention as shops
 from signals_app.storefront import retention as storefront
 from signals_app.transfers import retention as transfers
 from signals_app.webhooks import retention as webhooks
@@ -57,6 +58,7 @@ PRUNABLES = (
     *facts.PRUNABLES,
     *storefront.PRUNABLES,
     *transfers.PRUNABLES,
+    *shops.PRUNABLES,
     *api.PRUNABLES,
     *audit.PRUNABLES,
     Prunable(
@@ -72,6 +74,8 @@ PRUNABLES = (
 
 KEPT = {
     "customers.Order": ("Orders", "with the shopper: results are made of them"),
+    "customers.Checkout": ("Visits to the checkout", "with the shopper"),
+    "customers.Fulfilment": ("Shipments", "with the shopper"),
     "customers.ConsentChange": ("History of consents", "with the shopper: it proves what they allowed"),
     "customers.ErasureTombstone": (
         "Fingerprints of erased people",

@@ -101,6 +101,7 @@ INSTALLED_APPS = [
     "signals_app.emails",
     "signals_app.remarketing",
     "signals_app.storefront",
+    "signals_app.shops",
     "signals_app.webhooks",
     "signals_app.api",
 ]
@@ -272,6 +273,9 @@ OUTGOING_CA_FILE = env.str("OUTGOING_CA_FILE", default="")  # trusted instead of
 OUTGOING_PORTS = env.list("OUTGOING_PORTS", cast=int, default=[80, 443])  # on public addresses
 # Networks that outgoing HTTP may reach although they are private, e.g. "10.1.2.0/24,127.0.0.0/8".
 OUTGOING_ALLOW_PRIVATE = [ipaddress.ip_network(network) for network in env.list("OUTGOING_ALLOW_PRIVATE", default=[])]
+
+# Where the API of a shop at Shopify is asked; another place only for trying it out.
+SHOPIFY_ORIGIN = env.str("SHOPIFY_ORIGIN", default="https://{shop_domain}")
 
 # Who may read /metrics: networks, or whoever sends the token as a bearer token. Everybody else finds nothing there.
 METRICS_ALLOW = [ipaddress.ip_network(network) for network in env.list("METRICS_ALLOW", default=["127.0.0.0/8", "::1"])]

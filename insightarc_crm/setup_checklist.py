@@ -65,7 +65,7 @@ def project_zone(project: Project) -> ZoneInfo:
 
 
 def _connection(project: Project) -> Step:
-    sources = list(WebhookSource.objects.filter(project=project))
+    sources = list(WebhookSource.objects.of_insightarc().filter(project=project))
     signed = WebhookDelivery.objects.filter(source__in=sources).exclude(verdict=DeliveryVerdict.MALFORMED)
     firsts = [signed.filter(source=source).order_by("received_at", "id").first() for source in sources]
     first = min((delivery.received_at for delivery in firsts if delivery), default=None)
@@ -89,7 +89,7 @@ def _identity(project: Project, now: datetime) -> Step:
         proof = f"{share:.0%} of the last {sample:,} signals carry an e-mail or customer ID."
         if share < GOOD_COVERAGE:
             proof += " Only shoppers with one can get a mail: the coverage page says what to do."
-    source = WebhookSource.objects.filter(project=project).first()
+    source = WebhookSource.objects.of_insightarc().filter(project=project).first()
     link = page("webhooks_webhooksource", "coverage", source.pk) if source else page("webhooks_webhooksource")
     return Step("Know the shopper", sample > 0 and share >= GOOD_COVERAGE, proof, link, "Identity coverage")
 

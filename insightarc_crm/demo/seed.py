@@ -41,7 +41,7 @@ def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
         project = _create(now - timedelta(days=DAYS))
     else:
         import_products(project=project, now=now)  # the port, and so the pictures' address, may have changed
-    source = project.webhook_sources.get()
+    source = project.webhook_sources.get(shop=None)
     source.registered_urls = [f"{settings.PUBLIC_URL}/webhooks/insightarc/{source.id}/"]
     source.save(update_fields=["registered_urls", "updated_at"])
     lived_until = _lived_until(project) or now - timedelta(days=DAYS)

@@ -7,43 +7,117 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 
 from signals_app.catalog import services
 from signals_app.catalog.constants import FeedState
-from signals_app.catalog.models import Coupon, Product, ProductFeed
+from signals_app.catalog.models import Coupon, PageAlias, Product, ProductFeed
 from signals_app.core.admin import (
     BooleanFilter,
     ChoicesFilter,
     ProjectScopedAdmin,
-    ReadOnlyAdmin,
     Textarea,
+    action,
     display,
     post_action,
 )
-from signals_app.core.display import ago, badge, money, outside_link, picture
+from signals_app.core.display import ago, badge, money, outside_link, page_link, picture
 from signals_app.core.forms import LinesField, ModelForm
+
+KEPT_BY_HAND = ("title", "price", "sale_price", "image_url", "is_active")
+
+
+class ProductForm(ModelForm[Product]):
+    """What a person may put right; an import leaves it alone from then on."""
+
+    class Meta:
+        model = Product
+        fields = KEPT_BY_HAND
+        labels = {"is_active": "Shown in mails", "image_url": "Picture's address"}
+        help_texts = {
+            "title": "What you change here stays, whatever the feed or the shop says later.",
+            "sale_price": "What it costs now, if that is less than the price.",
+            "is_active": "Switched off, it stands in no mail and is no interest.",
+        }
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean() or {}
+        for name in ("price", "sale_price"):
+            if data.get(name) is not None and data[name] < 0:
+                self.add_error(name, "Must not be negative.")
+        price, sale = data.get("price"), data.get("sale_price")
+        if sale is not None and price is not None and sale > price:
+            self.add_error("sale_price", "A sale price is not higher than the price.")
+        return data
 
 
 @admin.register(Product)
-class ProductAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Product]):
-    """The catalogue as the feed describes it; the next import would overwrite a change by hand."""
+class ProductAdmin(ProjectScopedAdmin[Product]):
+    """The catalogue as feed and shop describe it, with what a person put right."""
 
     names_are_public = True
+    form = ProductForm
     list_display = ("picture", "title", "price_now", "stock", "category", "brand", "first_seen")
     list_display_links = ("picture", "title")
     list_filter = (("availability", ChoicesFilter), ("is_active", BooleanFilter), "feed")
     search_fields = ("title", "sku__exact", "group_sku__exact", "brand")
     search_help_text = "Title, brand or exact item ID"
     ordering = ("title", "pk")
-    fieldsets = (
-        (None, {"fields": ("large_picture", "title", "address", "sku", "group_sku")}),
-        ("Price", {"fields": ("price_now", "stock")}),
-        ("In the shop", {"fields": ("brand", "category", "description")}),
-        ("Feed", {"fields": ("feed", "first_seen_at", "updated_at", "is_active")}),
+    actions_list = ("unmatched",)
+    actions_detail = ("follow_feed",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        may_edit = self.has_change_permission(request, obj)
+        price = ("price", "sale_price", "image_url", "is_active") if may_edit else ("price_now",)
+        return (
+            (None, {"fields": ("large_picture", "title", "address", "sku", "group_sku")}),
+            ("Price and picture", {"fields": (*price, "stock")}),
+            ("In the shop", {"fields": ("brand", "category", "description")}),
+            ("Where it comes from", {"fields": ("feed", "kept", "first_seen_at", "updated_at")}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        editable = KEPT_BY_HAND if self.has_change_permission(request, obj) else ()
+        fields = [field for _, options in self.get_fieldsets(request, obj) for field in options["fields"]]
+        return [field for field in fields if field not in editable]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
+        services.keep_by_hand(product=obj, fields=[name for name in form.changed_data if name in KEPT_BY_HAND])
+
+    @display(description="Set by hand")
+    def kept(self, obj: Product) -> str:
+        names = [
+            name.removesuffix("_url").replace("is_active", "shown in mails").replace("_", " ")
+            for name in obj.kept_fields
+        ]
+        return ", ".join(names).capitalize() if names else "Nothing: all is as the feed or the shop says"
+
+    @action(description="Pages without a product", icon="link_off")
+    def unmatched(self, request: HttpRequest) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:unmatched_pages"))
+
+    @post_action(
+        description="Follow the feed again",
+        question="What was set by hand goes, and the next import fills every field anew.",
+        permission="change",
+        icon="undo",
     )
+    def follow_feed(self, request: HttpRequest, obj: Product) -> None:
+        services.follow_feed_again(product=obj)
+        messages.success(request, "The next import fills every field again.")
+
+    def offers(self, request: HttpRequest, button: str, object_id: Any) -> bool:
+        row = self.get_object(request, str(object_id))
+        return row is not None and (not button.endswith("follow_feed") or bool(row.kept_fields))
 
     @display(description="Picture")
     def picture(self, obj: Product) -> str:
@@ -72,9 +146,6 @@ class ProductAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Product]):
     @display(description="Since", ordering="first_seen_at")
     def first_seen(self, obj: Product) -> str:
         return ago(obj.first_seen_at)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
-        return [field for _, options in self.fieldsets for field in options["fields"]]
 
 
 class ProductFeedForm(ModelForm[ProductFeed]):
@@ -230,3 +301,27 @@ class CouponAdmin(ProjectScopedAdmin[Coupon]):
     @display(description="Use", ordering="claimed_at")
     def use(self, obj: Coupon) -> str:
         return badge("Given to a shopper", "info") if obj.claimed_at else badge("Free", "good")
+
+
+@admin.register(PageAlias)
+class PageAliasAdmin(ProjectScopedAdmin[PageAlias]):
+    """What a person said of pages that match no product; taking a row away takes it back."""
+
+    list_display = ("pattern", "shows", "said_by", "created_at")
+    list_select_related = ("product",)
+    search_fields = ("pattern",)
+    ordering = ("pattern", "pk")
+    fields = ("pattern", "shows", "said_by", "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PageAlias | None = None) -> Any:
+        return self.fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # said on the page of pages without a product
+
+    def has_change_permission(self, request: HttpRequest, obj: PageAlias | None = None) -> bool:
+        return False
+
+    @display(description="Shows", ordering="product")
+    def shows(self, obj: PageAlias) -> str:
+        return page_link(obj.product) if obj.product else badge("No product: ignored")

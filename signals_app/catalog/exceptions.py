@@ -11,3 +11,7 @@ class FeedUnreachable(TransientError):
 
 class InvalidPattern(PermanentError):
     """A pattern of a shop's addresses that cannot be read; the message says why, for the person who wrote it."""
+
+
+class InvalidAlias(PermanentError):
+    """What a person said of a page cannot be kept; the message is for that person."""

@@ -5,6 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from signals_app.catalog.constants import MAX_FEED_BYTES, Availability, FeedFormat, FeedState
+from signals_app.core.clock import Now
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
 from signals_app.projects.models import Project
 
@@ -88,6 +89,10 @@ class Product(PublicIdModel, TimestampedModel):
     first_seen_at = models.DateTimeField()
     is_active = models.BooleanField(default=True)
     """False once the feed no longer lists it."""
+    kept_fields = models.JSONField(
+        default=list, blank=True, db_default=models.Value([], models.JSONField()), editable=False
+    )
+    """Names of the fields that a person set: an import leaves them as they are."""
 
     class Meta:
         ordering = ("title",)
@@ -112,6 +117,27 @@ class Product(PublicIdModel, TimestampedModel):
 
     def __str__(self) -> str:
         return self.title
+
+
+class PageAlias(PublicIdModel):
+    """What a person said of visited pages that match no product: this one shows that product, or these show none."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="page_aliases", db_index=False)
+    pattern = models.CharField("page", max_length=300)
+    """A key as `matching.page_kind` makes it; with a star at its end, every key that begins so."""
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, null=True, blank=True, related_name="page_aliases")
+    """None: not a product, and not to be listed any more."""
+    said_by = models.CharField(max_length=150, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "page"
+        verbose_name_plural = "pages matched by hand"
+        ordering = ("pattern",)
+        constraints = (models.UniqueConstraint(fields=("project", "pattern"), name="page_alias_once_per_project"),)
+
+    def __str__(self) -> str:
+        return self.pattern
 
 
 class Coupon(PublicIdModel):

@@ -59,3 +59,8 @@ class OrderState(TextChoices):
 class ErasureState(TextChoices):
     RUNNING = "RUNNING", "Running"
     DONE = "DONE", "Done"
+
+
+class FulfilmentState(TextChoices):
+    SHIPPED = "shipped", "Shipped"
+    CANCELLED = "cancelled", "Cancelled"

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Max, Model, Q
 
 from signals_app.customers import newest
-from signals_app.customers.constants import ConflictState, Evidence, IdentifierKind, OrderState, Topic
+from signals_app.customers.constants import ConflictState, Evidence, FulfilmentState, IdentifierKind, OrderState, Topic
 from signals_app.customers.facets import (
     ErasePart,
     Excerpt,
@@ -23,9 +23,11 @@ from signals_app.customers.facets import (
     deleting,
 )
 from signals_app.customers.models import (
+    Checkout,
     Consent,
     ConsentChange,
     Customer,
+    Fulfilment,
     Identifier,
     IdentityConflict,
     IdentityEdge,
@@ -45,7 +47,14 @@ def rows(found: Iterable[Mapping[str, object]]) -> Iterator[dict[str, Any]]:
         }
 
 
-KINDS = {"order": "Orders", "consent": "Consent", "conflict": "Known IDs", "identifier": "Known IDs"}
+KINDS = {
+    "order": "Orders",
+    "shipment": "Orders",
+    "checkout": "Orders",
+    "consent": "Consent",
+    "conflict": "Known IDs",
+    "identifier": "Known IDs",
+}
 
 
 def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
@@ -53,6 +62,12 @@ def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
     if excerpt.wants("order"):
         orders = Order.objects.filter(identifier__customer=customer)
         found += [_order_entry(order) for order in newest.ordered(orders, excerpt, kind="order", at="placed_at")]
+    if excerpt.wants("checkout"):
+        visits = Checkout.objects.filter(identifier__customer=customer)
+        found += [_checkout_entry(one) for one in newest.ordered(visits, excerpt, kind="checkout", at="active_at")]
+    if excerpt.wants("shipment"):
+        shipped = _shipments(customer).select_related("order")
+        found += [_shipment_entry(one) for one in newest.ordered(shipped, excerpt, kind="shipment", at="shipped_at")]
     if excerpt.wants("consent"):
         changes = ConsentChange.objects.filter(identifier__customer=customer)
         found += [_consent_entry(one) for one in newest.ordered(changes, excerpt, kind="consent", at="recorded_at")]
@@ -123,9 +138,27 @@ TABLES = (
          "placed_at": "Placed"},
         dict(OrderState.choices),
     ),
+    ExportTable(
+        "checkouts",
+        "Your visits to the checkout",
+        lambda customer: rows(_rows_of(Checkout, identifier__customer=customer)),
+        {"total": "Total", "currency": "Currency", "active_at": "When"},
+    ),
+    ExportTable(
+        "shipments",
+        "What was sent to you",
+        lambda customer: rows(_shipments(customer).order_by("pk").values().iterator()),
+        {"state": "State", "shipped_at": "When"},
+        dict(FulfilmentState.choices),
+    ),
 )  # fmt: skip
 
 PARTS = (
+    ErasePart(
+        "Visits to the checkout",
+        deleting(lambda subject: Checkout.objects.filter(identifier__customer=subject.customer)),
+    ),
+    ErasePart("Shipments", deleting(lambda subject: _shipments(subject.customer))),
     ErasePart("Orders", deleting(lambda subject: Order.objects.filter(identifier__customer=subject.customer))),
     ErasePart("Consents", deleting(lambda subject: Consent.objects.filter(identifier__customer=subject.customer))),
     ErasePart(
@@ -168,7 +201,10 @@ def last_seen(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
 FACET = Facet(
     name="customers",
     label="Profile",
-    models=(Customer, Identifier, IdentityEdge, IdentityConflict, MergedCustomer, Consent, ConsentChange, Order),
+    models=(
+        *(Customer, Identifier, IdentityEdge, IdentityConflict, MergedCustomer),
+        *(Consent, ConsentChange, Order, Checkout, Fulfilment),
+    ),
     timeline=timeline,
     kinds=KINDS,
     tables=TABLES,
@@ -193,6 +229,23 @@ def _conflicts(customer: Customer) -> Any:
     return IdentityConflict.objects.filter(Q(left__customer=customer) | Q(right__customer=customer))
 
 
+def _shipments(customer: Customer) -> Any:
+    return Fulfilment.objects.filter(order__identifier__customer=customer)
+
+
+def _checkout_entry(checkout: Checkout) -> TimelineEntry:
+    amount = "" if checkout.total is None else f"{checkout.total} {checkout.currency}".strip()
+    title = "Checkout completed" if checkout.completed_at else "At the checkout"
+    return TimelineEntry(checkout.active_at, "checkout", title, amount, reference=str(checkout.pk))
+
+
+def _shipment_entry(shipment: Fulfilment) -> TimelineEntry:
+    is_off = shipment.state == FulfilmentState.CANCELLED
+    title, tone = ("Shipment cancelled", "warn") if is_off else ("Shipped", "info")
+    detail = f"Order {shipment.order}"
+    return TimelineEntry(shipment.shipped_at, "shipment", title, detail, tone, reference=str(shipment.pk))  # type: ignore[arg-type]
+
+
 def _order_entry(order: Order) -> TimelineEntry:
     amount = f"{order.total} {order.currency}"
     titles: dict[str, tuple[str, Tone]] = {
@@ -201,7 +254,7 @@ def _order_entry(order: Order) -> TimelineEntry:
         OrderState.REFUNDED: ("Ordered, then refunded", "warn"),
     }
     title, tone = titles[order.state]
-    return TimelineEntry(order.placed_at, "order", title, f"{order.order_id}: {amount}", tone, reference=str(order.pk))
+    return TimelineEntry(order.placed_at, "order", title, f"{order}: {amount}", tone, reference=str(order.pk))
 
 
 def _consent_entry(change: ConsentChange) -> TimelineEntry:

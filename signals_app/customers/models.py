@@ -15,6 +15,7 @@ from signals_app.customers.constants import (
     ConflictState,
     ErasureState,
     Evidence,
+    FulfilmentState,
     IdentifierKind,
     OrderState,
     Topic,
@@ -299,6 +300,8 @@ class Order(PublicIdModel, TimestampedModel):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="orders")
     identifier = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="orders")
     order_id = models.CharField("order number", max_length=100)
+    name = models.CharField("number on the receipt", max_length=100, blank=True, db_default="")
+    """What the shopper knows it by, such as "#1001", where the shop has another number for itself."""
     state = models.CharField(max_length=20, choices=OrderState.choices, default=OrderState.PLACED)
     total = models.DecimalField(max_digits=14, decimal_places=2)
     refunded_total = models.DecimalField(max_digits=14, decimal_places=2, default=0)
@@ -321,7 +324,53 @@ class Order(PublicIdModel, TimestampedModel):
         )
 
     def __str__(self) -> str:
-        return self.order_id
+        return self.name or self.order_id
+
+
+class Fulfilment(PublicIdModel, TimestampedModel):
+    """Goods of an order that were handed to a carrier; `fulfilment_id` is the shop's own number."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="fulfilments", db_index=False)
+    fulfilment_id = models.CharField("shipment number", max_length=100)
+    state = models.CharField(max_length=20, choices=FulfilmentState.choices, default=FulfilmentState.SHIPPED)
+    shipped_at = models.DateTimeField()
+    tracking_url = models.CharField("where it is", max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = "shipment"
+        constraints = (
+            models.UniqueConstraint(fields=("order", "fulfilment_id"), name="fulfilment_once_per_order"),
+            models.CheckConstraint(condition=models.Q(state__in=FulfilmentState.values), name="fulfilment_state_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.fulfilment_id
+
+
+class Checkout(PublicIdModel, TimestampedModel):
+    """A shopper at the till: begun, moved on with, and, if it came to that, completed by an order."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="checkouts", db_index=False)
+    identifier = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="checkouts", db_index=False)
+    checkout_id = models.CharField("checkout number", max_length=100)
+    total = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    started_at = models.DateTimeField()
+    active_at = models.DateTimeField()
+    """When the shopper last moved in it."""
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("project", "checkout_id"), name="checkout_once_per_project"),
+            models.CheckConstraint(
+                condition=models.Q(total__gte=0) | models.Q(total__isnull=True), name="checkout_total_not_negative"
+            ),
+        )
+        indexes = (models.Index(fields=("identifier", "-active_at"), name="checkout_by_identifier"),)
+
+    def __str__(self) -> str:
+        return self.checkout_id
 
 
 class ErasureTombstone(models.Model):

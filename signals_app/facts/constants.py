@@ -9,6 +9,7 @@ class FactKind(TextChoices):
     MATCH_DECIDED = "match.decided", "Match decided"
     MESSAGE_SENT = "message.sent", "Message sent"
     ORDER_RECORDED = "order.recorded", "Order recorded"
+    ORDER_FULFILLED = "order.fulfilled", "Order shipped"
     CONSENT_CHANGED = "consent.changed", "Consent changed"
     CUSTOMER_ERASED = "customer.erased", "Profile erased"
 

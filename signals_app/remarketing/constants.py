@@ -13,6 +13,11 @@ class EntryEvent(TextChoices):
 
     SIGNAL = "SIGNAL", "A shopper's signal"
     ORDER = "ORDER", "An order"
+    FULFILMENT = "FULFILMENT", "A shipment of an order"
+
+
+ORDER_EVENTS = (EntryEvent.ORDER, EntryEvent.FULFILMENT)
+"""What starts with an order: its trigger asks for the order's fields, and a later order is a reason to skip."""
 
 
 class RuleAction(TextChoices):

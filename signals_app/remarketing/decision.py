@@ -17,7 +17,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from signals_app.remarketing import schedule
-from signals_app.remarketing.constants import Arm, EntryEvent, Reason, RuleAction, RuleStatus
+from signals_app.remarketing.constants import ORDER_EVENTS, Arm, Reason, RuleAction, RuleStatus
 from signals_app.segments import conditions
 from signals_app.segments.conditions import Node
 
@@ -234,7 +234,7 @@ def _has_not_ordered(case: _Case) -> Answer:
     if last is None:
         return True, "has not ordered"
     triggered_at = case.situation.triggered_at
-    if case.rule.entry_event == EntryEvent.ORDER:
+    if case.rule.entry_event in ORDER_EVENTS:
         # The order that began it is no reason against it, a later one is.
         return last <= triggered_at, f"last ordered {case.day(last)}; skipped after a further order"
     since = min(case.now - window, triggered_at)
@@ -242,7 +242,7 @@ def _has_not_ordered(case: _Case) -> Answer:
 
 
 def _is_order_valid(case: _Case) -> Answer:
-    if case.rule.entry_event != EntryEvent.ORDER:
+    if case.rule.entry_event not in ORDER_EVENTS:
         return True, "did not start with an order"
     void = case.situation.is_order_void
     return not void, "the order was cancelled or refunded" if void else "the order stands"

@@ -16,7 +16,7 @@ from signals_app.customers.constants import MAX_IDENTIFIER_LENGTH
 from signals_app.customers.models import Customer
 from signals_app.projects.models import Project
 from signals_app.remarketing import services
-from signals_app.remarketing.constants import EntryEvent, RuleAction
+from signals_app.remarketing.constants import RuleAction
 from signals_app.remarketing.models import RemarketingRule, RuleVariant
 from signals_app.segments.fields import Scope
 from signals_app.segments.forms import ConditionsField
@@ -141,7 +141,7 @@ class RuleForm(RuleModelForm):
 
     def _entry_scope(self) -> Scope:
         entry = self.data.get(self.add_prefix("entry_event")) if self.is_bound else self.initial.get("entry_event")
-        return Scope.ORDER if (entry or self.instance.entry_event) == EntryEvent.ORDER else Scope.SIGNAL
+        return services.trigger_scope(entry or self.instance.entry_event)
 
     def full_clean(self) -> None:
         super().full_clean()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from signals_app.remarketing.constants import EntryEvent, RuleAction
+from signals_app.remarketing.constants import ORDER_EVENTS, EntryEvent, RuleAction
 from signals_app.remarketing.models import RemarketingRule, RuleVariant
 from signals_app.segments import conditions, fields
 from signals_app.segments.conditions import InvalidCondition
 from signals_app.segments.fields import Scope
+
+STARTS: dict[str, str] = {EntryEvent.ORDER: "the order", EntryEvent.FULFILMENT: "the shipment"}
+OCCASIONS: dict[str, str] = {EntryEvent.ORDER: "order", EntryEvent.FULFILMENT: "shipment"}
 
 
 def tree_in_words(tree: Any, scope: Scope) -> str:
@@ -23,16 +26,17 @@ def tree_in_words(tree: Any, scope: Scope) -> str:
 
 
 def entry_scope(rule: RemarketingRule) -> Scope:
-    return Scope.ORDER if rule.entry_event == EntryEvent.ORDER else Scope.SIGNAL
+    return Scope.ORDER if rule.entry_event in ORDER_EVENTS else Scope.SIGNAL
 
 
 def trigger_in_words(rule: RemarketingRule) -> str:
     """Return what starts the automation: "When Exit likelihood is at least 80 % and …"."""
-    is_order = rule.entry_event == EntryEvent.ORDER
     said = tree_in_words(rule.trigger, entry_scope(rule))
-    if not said:
-        return "After every order" if is_order else "On every signal"
-    return f"After an order with {said}" if is_order else f"When {said}"
+    if rule.entry_event == EntryEvent.FULFILMENT:
+        return f"After a shipment of an order with {said}" if said else "After every shipment"
+    if rule.entry_event == EntryEvent.ORDER:
+        return f"After an order with {said}" if said else "After every order"
+    return f"When {said}" if said else "On every signal"
 
 
 def minutes_in_words(minutes: int) -> str:
@@ -58,7 +62,7 @@ def rule_in_words(rule: RemarketingRule, variants: Sequence[RuleVariant]) -> str
 
 
 def _wait_in_words(rule: RemarketingRule) -> str:
-    after = "the order" if rule.entry_event == EntryEvent.ORDER else "the last signal"
+    after = STARTS.get(rule.entry_event, "the last signal")
     until = "" if rule.next_day_hour is None else f"until {rule.next_day_hour}:00 of the next day"
     if not rule.wait_minutes:
         return f"wait {until}, then " if until else "at once "
@@ -88,7 +92,7 @@ def _unless_in_words(rule: RemarketingRule) -> str:
 
 def _limits_in_words(rule: RemarketingRule) -> list[str]:
     limits = [_window_in_words(rule), f"Nothing is sent later than {minutes_in_words(rule.max_age_minutes)} after."]
-    occasion = "order" if rule.entry_event == EntryEvent.ORDER else "occasion"
+    occasion = OCCASIONS.get(rule.entry_event, "occasion")
     if rule.reentry_days:
         limits.append(f"The same shopper enters again after {_count(rule.reentry_days, 'day')} at the earliest.")
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce
 
 from signals_app.customers.constants import Channel, OrderState, Topic
-from signals_app.customers.models import Consent, Order
+from signals_app.customers.models import Checkout, Consent, Order
 from signals_app.segments import fields
 from signals_app.segments.fields import Field, FieldType, Scope
 from signals_app.segments.related_rows import (
@@ -84,6 +84,23 @@ def _order_total(now: datetime) -> Combinable:
 
 def _last_order(now: datetime) -> Combinable:
     return _of_orders(Max("placed_at"), DateTimeField())
+
+
+# --- Checkout: at the till now, or lately ---------------------------------------------------------------------------
+
+AT_THE_TILL = timedelta(hours=24)
+"""Whoever moved in the checkout within this time, and has not ordered, is taken to be in it still."""
+
+
+def _in_checkout(now: datetime) -> Combinable:
+    open_ones = Checkout.objects.filter(identifier__customer=OuterRef("pk"), completed_at=None)
+    return Exists(open_ones.filter(active_at__gt=now - AT_THE_TILL))
+
+
+def _last_checkout(now: datetime) -> Combinable:
+    checkouts = Checkout.objects.filter(identifier__customer=OuterRef("pk")).order_by()
+    latest = checkouts.values("identifier__customer").annotate(answer=Max("active_at")).values("answer")
+    return Subquery(latest, output_field=DateTimeField())
 
 
 # --- Consent: a "no" on any known ID of the shopper counts -----------------------------------------------------------
@@ -266,6 +283,23 @@ def profile_fields() -> list[Field]:
             ORDERS,
             expression=_last_order,
             to_q=latest_conditions(_placed, OWNER, "placed_at"),
+        ),
+        _profile(
+            "in_checkout",
+            "Is at the checkout",
+            boolean,
+            ORDERS,
+            expression=_in_checkout,
+            to_q=yes_conditions(lambda now: Q(_in_checkout(now))),
+            help="Moved in the shop's checkout within the last 24 hours and has not ordered yet.",
+        ),
+        _profile(
+            "last_checkout_at",
+            "Last at the checkout",
+            moment,
+            ORDERS,
+            expression=_last_checkout,
+            to_q=latest_conditions(lambda now: Checkout.objects.all(), OWNER, "active_at"),
         ),
         _consent_field(Topic.MARKETING),
         _consent_field(Topic.PERSONALISATION),

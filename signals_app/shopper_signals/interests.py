@@ -37,6 +37,9 @@ class ProductFacts(Protocol):
     @property
     def brand(self) -> str: ...
 
+    @property
+    def key(self) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class PagesRead:
@@ -77,8 +80,9 @@ def read(pages: Sequence[Page], catalogue: Mapping[str, ProductFacts]) -> PagesR
     for page in pages:
         known = catalogue.get(page.key) if _may_be_product(page) else None
         if page.kind is PageKind.PRODUCT or known:
-            views[page.key] = views.get(page.key, 0) + 1
-            _add(weights, InterestKind.PRODUCT, page.key)
+            key = (known and known.key) or page.key
+            views[key] = views.get(key, 0) + 1
+            _add(weights, InterestKind.PRODUCT, key)
             if known:
                 _add(weights, InterestKind.CATEGORY, known.category)
                 _add(weights, InterestKind.BRAND, known.brand)

@@ -32,6 +32,7 @@ class Problem(TextChoices):
     NOT_JSON = "NOT_JSON", "Not readable as JSON"
     NOT_AN_OBJECT = "NOT_AN_OBJECT", "Readable, but not a signal"
     TOO_DEEP = "TOO_DEEP", "Nested too deeply"
+    CANNOT_BE_USED = "CANNOT_BE_USED", "From the shop, but cannot be used"
     WORKER_ENDED = "WORKER_ENDED", "Ended the worker each time"
     GAVE_UP = "GAVE_UP", f"Given up after {MAX_ATTEMPTS} attempts"
 
@@ -50,6 +51,7 @@ class ReplayState(TextChoices):
 class RejectionReason(TextChoices):
     NO_SECRET = "NO_SECRET", "Came before the secret was pasted"
     BAD_SIGNATURE = "BAD_SIGNATURE", "The signature does not match"
+    OTHER_SHOP = "OTHER_SHOP", "Signed, but for another shop"
 
 
 class KeepOld(TextChoices):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,14 @@ from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import inbox, mapping, payload
 from signals_app.webhooks.exceptions import InvalidConfiguration, MalformedDelivery
 from signals_app.webhooks.mentions import Mentions
-from signals_app.webhooks.models import InboxItem, ReplayRun, SignatureFailure, WebhookDelivery, WebhookSource
+from signals_app.webhooks.models import (
+    InboxItem,
+    ReplayRun,
+    ShopDelivery,
+    SignatureFailure,
+    WebhookDelivery,
+    WebhookSource,
+)
 
 A_TIME = 100
 BODIES_AT_ONCE = 40
@@ -26,7 +33,11 @@ BODIES_AT_ONCE = 40
 def _deliveries(customer: Customer) -> Iterator[dict[str, Any]]:
     # A signal has the id of the delivery that brought it.
     signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("received_at", "pk")
-    ids = signals.values_list("pk", flat=True).iterator(chunk_size=1_000)
+    from_shops = ShopDelivery.objects.filter(identifier__customer=customer).order_by("pk")
+    ids = chain(
+        signals.values_list("pk", flat=True).iterator(chunk_size=1_000),
+        from_shops.values_list("pk", flat=True).iterator(chunk_size=1_000),
+    )
     while chunk := list(islice(ids, A_TIME)):
         found = WebhookDelivery.objects.in_bulk(chunk)
         for delivery in (found[pk] for pk in chunk if pk in found):
@@ -41,6 +52,13 @@ def _of_signals(subject: Subject, place: str, limit: int) -> Step:
     """Delete the raw requests behind the person's signals, before the room below deletes the signals."""
     ids, following = _next_signals(Identifier.objects.filter(customer=subject.customer), place, limit)
     return Step(_delete(ids), following)
+
+
+def _of_shop(subject: Subject, place: str, limit: int) -> Step:
+    """Delete what the shop posted about the person."""
+    found = ShopDelivery.objects.filter(identifier__customer=subject.customer)
+    ids = list(found.values_list("pk", flat=True)[:limit])
+    return Step(_delete(ids), "further" if len(ids) == limit else None)
 
 
 def _waiting(subject: Subject, place: str, limit: int) -> Step:
@@ -178,17 +196,18 @@ def _names(wanted: Mentions, body: bytes, reader: Reader | None) -> bool:
 FACET = Facet(
     name="webhooks",
     label="Incoming log",
-    models=(WebhookDelivery,),
+    models=(WebhookDelivery, ShopDelivery),
     tables=(
         ExportTable(
             "deliveries",
-            "What your browser's visits sent us, word for word",
+            "What your visits and the shop sent us, word for word",
             _deliveries,
             {"received_at": "When", "body": "What it said"},
         ),
     ),
     parts=(
         ErasePart("Raw requests behind their signals", _of_signals),
+        ErasePart("Raw requests of the shop about them", _of_shop),
         ErasePart("Requests that wait or need fixing", _waiting, is_search=True),
         ErasePart("Requests of profiles that were seen with theirs", _of_lookalikes, is_search=True),
         ErasePart("Refused requests put aside for diagnosis", _refused, is_search=True),

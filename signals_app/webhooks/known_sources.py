@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -48,14 +50,29 @@ class KnownSource:
         return [known.secret for known in self.secrets if known.expires_at is None or known.expires_at > now]
 
 
-class KnownSources:
-    """One for each process; safe for any number of threads."""
+class _Read(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def read_at(self) -> float: ...
+
+
+Known = TypeVar("Known", bound=_Read)
+
+
+class Remembered(ABC, Generic[Known]):
+    """One for each process and kind of source; safe for any number of threads."""
 
     def __init__(self) -> None:
-        self._sources: dict[UUID, KnownSource] = {}
+        self._sources: dict[UUID, Known] = {}
         self._reading = threading.Lock()
 
-    def find(self, source_id: UUID) -> KnownSource:
+    @abstractmethod
+    def _read_row(self, source_id: UUID, read_at: float) -> Known:
+        """Return a source as it is in the database; :raises WebhookSource.DoesNotExist: if there is none."""
+
+    def find(self, source_id: UUID) -> Known:
         """
         Return a source as it is, or was a second ago at most.
 
@@ -64,11 +81,11 @@ class KnownSources:
         """
         return self._younger_than(settings.WEBHOOK_SOURCE_CACHE_SECONDS, source_id)
 
-    def read_again(self, known: KnownSource) -> KnownSource:
+    def read_again(self, known: Known) -> Known:
         """Return a source as it is now, for a request that would otherwise be refused."""
         return self._younger_than(min(JUST_READ_SECONDS, settings.WEBHOOK_SOURCE_CACHE_SECONDS), known.id)
 
-    def _younger_than(self, seconds: float, source_id: UUID) -> KnownSource:
+    def _younger_than(self, seconds: float, source_id: UUID) -> Known:
         asked_at = time.monotonic()
         known = self._sources.get(source_id)
         # Past half of that time one thread reads again while the others go on with what is known: with all of them
@@ -87,24 +104,35 @@ class KnownSources:
         finally:
             self._reading.release()
 
-    def _read(self, source_id: UUID) -> KnownSource:
+    def _read(self, source_id: UUID) -> Known:
         read_at = time.monotonic()
         try:
-            source = WebhookSource.objects.prefetch_related("secrets").get(pk=source_id)
+            known = self._read_row(source_id, read_at)
         except WebhookSource.DoesNotExist:
             self._sources.pop(source_id, None)
             raise
-        known = KnownSource(
+        self._sources[source_id] = known
+        return known
+
+
+class KnownSources(Remembered[KnownSource]):
+    """Sources of Insightarc."""
+
+    def _read_row(self, source_id: UUID, read_at: float) -> KnownSource:
+        source = WebhookSource.objects.of_insightarc().prefetch_related("secrets").get(pk=source_id)
+        return KnownSource(
             id=source.id,
             is_paused=source.is_paused,
             registered_urls=tuple(source.registered_urls),
             signature_form=SignatureForm(source.signature_form),
-            secrets=tuple(KnownSecret(row.secret, row.expires_at) for row in source.secrets.all()),
+            secrets=known_secrets(source),
             duplicate_window_seconds=source.duplicate_window_seconds,
             read_at=read_at,
         )
-        self._sources[source_id] = known
-        return known
+
+
+def known_secrets(source: WebhookSource) -> tuple[KnownSecret, ...]:
+    return tuple(KnownSecret(row.secret, row.expires_at) for row in source.secrets.all())
 
 
 _known = KnownSources()

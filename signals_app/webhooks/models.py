@@ -7,7 +7,9 @@ from django.db import models
 from signals_app.core.clock import Now
 from signals_app.core.fields import EncryptedTextField
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
+from signals_app.customers.models import Identifier
 from signals_app.projects.models import Project
+from signals_app.shops.models import ShopConnection
 from signals_app.webhooks.constants import (
     AlertKind,
     DeliveryVerdict,
@@ -29,10 +31,20 @@ from signals_app.webhooks.validation import validate_identity_mapping, validate_
 # begins with it, or where few rows are ever looked for by it.
 
 
+class SourceQuerySet(models.QuerySet["WebhookSource"]):
+    def of_insightarc(self) -> SourceQuerySet:
+        """Leave out the shops, which post signals of another kind."""
+        return self.filter(shop=None)
+
+
 class WebhookSource(PublicIdModel, TimestampedModel):
-    """One Insightarc project that posts to us, at one address of ours."""
+    """One Insightarc project that posts to us, at one address of ours; or one shop."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhook_sources")
+    shop = models.OneToOneField(
+        ShopConnection, on_delete=models.CASCADE, null=True, blank=True, editable=False, related_name="webhook_source"
+    )
+    """The shop whose webhooks these are; None: signals of Insightarc."""
     name = models.CharField(max_length=100, default="Insightarc")
     registered_urls = models.JSONField("registered addresses", default=list, blank=True, validators=[validate_urls])
     """The addresses exactly as given to Insightarc: the signature covers the text, so no character may differ."""
@@ -53,6 +65,8 @@ class WebhookSource(PublicIdModel, TimestampedModel):
     is_paused = models.BooleanField("paused", default=False, help_text="Signals are kept and processed when you go on.")
     probed_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When Insightarc (or our own probe) last asked with HEAD."""
+
+    objects = SourceQuerySet.as_manager()
 
     class Meta:
         verbose_name = "Insightarc connection"
@@ -113,6 +127,34 @@ class WebhookDelivery(PublicIdModel):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class ShopDelivery(models.Model):
+    """What the headers of a shop's webhook said, beside its bytes; the shop's own number tells a repeat from a new one."""
+
+    delivery = models.OneToOneField(
+        WebhookDelivery, on_delete=models.CASCADE, primary_key=True, related_name="shop_delivery"
+    )
+    source = models.ForeignKey(
+        WebhookSource, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    """See Note [Constraints of what every request writes]."""
+    topic = models.CharField(max_length=100)
+    webhook_id = models.CharField(max_length=100)
+    event_id = models.CharField(max_length=100, blank=True)
+    """The same for all webhooks of one event."""
+    triggered_at = models.DateTimeField(null=True, blank=True)
+    duplicate_count = models.PositiveIntegerField(default=0, db_default=0)
+    identifier = models.ForeignKey(
+        Identifier, on_delete=models.SET_NULL, null=True, blank=True, related_name="shop_deliveries"
+    )
+    """Whom it was about, once it was processed."""
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("source", "webhook_id"), name="shop_delivery_once"),)
+
+    def __str__(self) -> str:
+        return self.topic
 
 
 class InboxItem(ClaimedModel):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -25,7 +25,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from signals_app.core import bulk, claims
-from signals_app.core.exceptions import TransientError
+from signals_app.core.exceptions import PermanentError, TransientError
 from signals_app.customers import services as customers
 from signals_app.customers.models import Customer, Identifier
 from signals_app.facts import services as facts
@@ -33,7 +33,8 @@ from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
 from signals_app.remarketing import services as remarketing
 from signals_app.shopper_signals import services as shopper_signals
-from signals_app.webhooks import mapping, payload
+from signals_app.shops.models import ShopConnection
+from signals_app.webhooks import mapping, payload, shop_items
 from signals_app.webhooks.constants import MAX_ATTEMPTS, InboxState
 from signals_app.webhooks.exceptions import InvalidConfiguration, MalformedDelivery
 from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSource
@@ -132,7 +133,7 @@ def process_batch(*, now: datetime, limit: int = CLAIMED_AT_ONCE) -> BatchReport
     report = BatchReport()
     for claim in _claims(now=now, limit=max(limit, pace.size)):
         report.claimed += len(claim.pks)
-        for readings in _read_all(claim, report):
+        for readings in _read_all(claim, report, now=now):
             for batch in readings.parts(pace.size):
                 begun = time.monotonic()
                 _record_or_split(batch, now=now, report=report)
@@ -159,12 +160,15 @@ def _claims(*, now: datetime, limit: int) -> Iterator[claims.Claim]:
         yield suspect
 
 
-def _read_all(claim: claims.Claim, report: BatchReport) -> list[Batch]:
+def _read_all(claim: claims.Claim, report: BatchReport, *, now: datetime) -> list[Batch]:
     columns = ("pk", "attempts", "source_id", "delivery__received_at", "delivery__body")
     claimed = InboxItem.objects.filter(pk__any_of=claim.pks, lease_token=claim.token)
     items = [Item(*row) for row in bulk.read_rows(claimed.values_list(*columns))]
     items.sort(key=attrgetter("received_at", "id"))
     sources = WebhookSource.objects.select_related("project").in_bulk({item.source_id for item in items})
+    if shops := {source.id: source for source in sources.values() if source.shop_id is not None}:
+        _apply_from_shops([item for item in items if item.source_id in shops], shops, claim.token, report, now=now)
+        items = [item for item in items if item.source_id not in shops]
     readers = {source_id: _Reader(source) for source_id, source in sources.items()}
     of_project: dict[Project, list[Reading]] = {}
     for item in items:
@@ -178,6 +182,38 @@ def _read_all(claim: claims.Claim, report: BatchReport) -> list[Batch]:
             continue
         of_project.setdefault(sources[item.source_id].project, []).append(reading)
     return [Batch(project, claim.token, readings) for project, readings in of_project.items()]
+
+
+def _apply_from_shops(
+    items: Sequence[Item],
+    sources: Mapping[UUID, WebhookSource],
+    token: UUID,
+    report: BatchReport,
+    *,
+    now: datetime,
+) -> None:
+    """Do what shops' webhooks say, one by one; what says nothing that can be used needs a person at once."""
+    shops = ShopConnection.objects.select_related("project").in_bulk([source.shop_id for source in sources.values()])
+    for item in items:
+        if item.attempts > MAX_ATTEMPTS:
+            _quarantine(item, token, "Given up: the worker ended during each attempt.", report)
+            continue
+        try:
+            shop = shops[sources[item.source_id].shop_id]
+            report.processed += shop_items.apply(
+                delivery_id=item.id,
+                body=bytes(item.body),
+                received_at=item.received_at,
+                shop=shop,
+                token=token,
+                now=now,
+            )
+        except PermanentError as error:
+            _quarantine(item, token, f"Cannot be used: {error}", report)
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            _put_back(item, token, error, now=now, report=report)
 
 
 class _Reader:

@@ -10,6 +10,7 @@ BEGINNINGS: dict[Problem, tuple[str, ...]] = {
     Problem.NOT_JSON: ("The body is not JSON:",),
     Problem.NOT_AN_OBJECT: ("The body is JSON, but not",),
     Problem.TOO_DEEP: ("The body is nested too deeply",),
+    Problem.CANNOT_BE_USED: ("Cannot be used:",),
     Problem.WORKER_ENDED: ("Given up: the worker ended",),
 }
 """How an error of each group begins; whatever begins otherwise was given up."""
@@ -18,6 +19,7 @@ WHAT_TO_DO: dict[Problem, str] = {
     Problem.NOT_JSON: "The request was signed, but is not JSON. Look at the body; a replay will not change it.",
     Problem.NOT_AN_OBJECT: "The body is JSON, but not the object that a signal is. A replay will not change it.",
     Problem.TOO_DEEP: "Nobody sends this by accident: it can be set aside.",
+    Problem.CANNOT_BE_USED: "Nothing of it was taken over. Mend it in the shop, which then sends it again, or set it aside.",
     Problem.WORKER_ENDED: "Give the worker more memory, or update the program; then replay it.",
     Problem.GAVE_UP: "Processing it failed each time. When the cause is mended, replay it: nothing is done twice.",
 }

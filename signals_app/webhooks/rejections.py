@@ -96,6 +96,12 @@ def note_bad_signature(source_id: UUID, body: bytes, signature: str, requested_u
             _forget_all_but(EXPLAINED_KEPT, put_aside.exclude(diagnosis__in=UNEXPLAINED))
 
 
+def count_refusal(source_id: UUID, reason: RejectionReason) -> None:
+    """Count a request that was refused, without keeping any of it."""
+    if rejected := _gate.pass_one(source_id, clock=time.monotonic()):
+        inbox.count(source_id, reason, at=_time_at(source_id), by=rejected)
+
+
 def _time_at(source_id: UUID) -> datetime:
     """Return the database's time; :raises WebhookSource.DoesNotExist: if the source is gone."""
     as_of: datetime = WebhookSource.objects.annotate(as_of=Now()).values_list("as_of", flat=True).get(pk=source_id)

@@ -17,6 +17,7 @@ from signals_app.webhooks.models import (
     InboxItem,
     ReplayRun,
     SeenBody,
+    ShopDelivery,
     WebhookDelivery,
     WebhookSource,
 )
@@ -44,6 +45,7 @@ def _delete_deliveries(rows: QuerySet[WebhookDelivery]) -> int:
     # The rows are locked by now, so a replay that came first shows here, and one that comes later finds none.
     pks = list(rows.filter(~_is_in_use()).values_list("pk", flat=True))
     InboxItem.objects.filter(pk__in=pks, state=InboxState.SET_ASIDE).delete()
+    ShopDelivery.objects.filter(pk__in=pks)._raw_delete(rows.db)
     return int(WebhookDelivery.objects.filter(pk__in=pks)._raw_delete(rows.db))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 
 from django.db import Error, InterfaceError, OperationalError
 
@@ -45,10 +46,14 @@ class _Waiting:
         return self.receipt is not None or self.error is not None
 
 
-class SharedCommit:
-    """One queue and one lead; `keep` is called by many threads."""
+Store = Callable[[Sequence[inbox.Arrival]], list[inbox.Receipt]]
 
-    def __init__(self, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+
+class SharedCommit:
+    """One queue and one lead; `keep` is called by many threads. `store` keeps a group in one transaction."""
+
+    def __init__(self, longest_wait_seconds: float = LONGEST_WAIT_SECONDS, *, store: Store | None = None) -> None:
+        self._store = store or inbox.keep
         self._queue: deque[_Waiting] = deque()
         self._guard = threading.Lock()
         """Held for moments only, around the queue and the question who leads."""
@@ -104,7 +109,7 @@ class SharedCommit:
 
     def _settle(self, group: list[_Waiting]) -> None:
         try:
-            receipts = inbox.keep([waiting.arrival for waiting in group])
+            receipts = self._store([waiting.arrival for waiting in group])
         except Error as error:
             if len(group) > 1 and not isinstance(error, OperationalError | InterfaceError):
                 for waiting in group:  # something about one of them: the others must not suffer for it

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from signals_app.core.turns import in_turn
 from signals_app.remarketing import tasks as remarketing_tasks
+from signals_app.shops import services as shops
 from signals_app.webhooks import measures, pipeline, services, wakeup
 
 SECONDS_AT_A_TIME = 20
@@ -84,6 +85,22 @@ def count_coverage(**_: object) -> None:
 def probe_addresses(**_: object) -> int:
     """Ask the registered addresses whose turn it is."""
     return services.probe_due(now=timezone.now())
+
+
+@shared_task
+@in_turn()
+def continue_shop_syncs(**_: object) -> None:
+    """Read on in the shops that are being read, until none is due or 20 seconds have passed."""
+    stop_at = time.monotonic() + SECONDS_AT_A_TIME
+    while time.monotonic() < stop_at:
+        if not shops.continue_syncs(api_of=services.api_of_shop, now=timezone.now()):
+            break
+
+
+@shared_task
+def compare_shops(**_: object) -> int:
+    """Start the nightly comparison of the shops whose night it is."""
+    return shops.start_nightly_comparisons(now=timezone.now())
 
 
 @shared_task

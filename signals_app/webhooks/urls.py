@@ -1,6 +1,6 @@
 from django.urls import re_path
 
-from signals_app.webhooks import views
+from signals_app.webhooks import shop_views, views
 from signals_app.webhooks.measures import measured
 
 urlpatterns = [
@@ -9,5 +9,10 @@ urlpatterns = [
         r"^webhooks/insightarc/(?P<source_id>[^/]*)/?$",
         measured(views.ReceiveWebhook.as_view()),
         name="receive-webhook",
+    ),
+    re_path(
+        r"^webhooks/shopify/(?P<shop_id>[^/]*)/?$",
+        measured(shop_views.ReceiveShopWebhook.as_view()),
+        name="receive-shop-webhook",
     ),
 ]

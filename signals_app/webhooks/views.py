@@ -63,12 +63,12 @@ class _AlwaysJson(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-def _answer(status: int, code: str, detail: str, **headers: str) -> Response:
+def answer(status: int, code: str, detail: str, **headers: str) -> Response:
     return Response({"code": code, "detail": detail}, status=status, headers=headers)
 
 
 def _not_verified() -> Response:
-    return _answer(
+    return answer(
         401,
         "not_verified",
         "The request is not signed with the secret of this webhook.",
@@ -96,12 +96,12 @@ class ReceiveWebhook(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         """Answer what went wrong; what the database refuses, at whichever step, is 503: the sender may try again."""
         if isinstance(exc, WebhookSource.DoesNotExist):
-            return _answer(404, "not_found", "There is no webhook at this address.")
+            return answer(404, "not_found", "There is no webhook at this address.")
         if isinstance(exc, UnreadablePostError):  # the sender went away; nobody reads this answer
-            return _answer(400, "incomplete", "The body ended early.")
+            return answer(400, "incomplete", "The body ended early.")
         if isinstance(exc, DatabaseFailure | ImproperlyConfigured):
             logger.error("A webhook request could not be stored.", exc_info=exc)
-            return _answer(503, "unavailable", "Not stored; try again.", **{"Retry-After": RETRY_AFTER_SECONDS})
+            return answer(503, "unavailable", "Not stored; try again.", **{"Retry-After": RETRY_AFTER_SECONDS})
         raise exc
 
     def head(self, request: Request, source_id: str) -> Response:
@@ -112,15 +112,15 @@ class ReceiveWebhook(APIView):
         return Response()
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
-        return _answer(405, "method_not_allowed", "Send a signed POST.")
+        return answer(405, "method_not_allowed", "Send a signed POST.")
 
     def post(self, request: Request, source_id: str) -> Response:
         try:
-            body = _read_body(request._request)
+            body = read_body(request._request)
         except BodyTooLarge:
-            return _answer(413, "too_large", f"At most {MAX_BODY_BYTES} bytes are accepted.")
+            return answer(413, "too_large", f"At most {MAX_BODY_BYTES} bytes are accepted.")
         if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"", "identity"}:
-            return _answer(415, "unsupported_encoding", "Send the body without a Content-Encoding.")
+            return answer(415, "unsupported_encoding", "Send the body without a Content-Encoding.")
         if not self._is_signed(body, request):
             return _not_verified()
         return self._accept(body, request.META.get("CONTENT_TYPE", ""))
@@ -186,7 +186,7 @@ def _requested_url(request: HttpRequest) -> str:
     return f"{request.scheme}://{request.META.get('HTTP_HOST', '')}{request.get_full_path()}"
 
 
-def _read_body(request: HttpRequest) -> bytes:
+def read_body(request: HttpRequest, limit: int = MAX_BODY_BYTES) -> bytes:
     """
     Read the raw bytes of the body, in pieces, so that nothing larger than is accepted is ever held.
 
@@ -197,7 +197,7 @@ def _read_body(request: HttpRequest) -> bytes:
     :raises UnreadablePostError: if the sender went away.
     """
     declared = request.META.get("CONTENT_LENGTH") or ""
-    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY_BYTES):
+    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
         raise BodyTooLarge
     is_chunked = not declared and request.META.get("wsgi.input_terminated")
     stream = request.META["wsgi.input"] if is_chunked else request
@@ -206,7 +206,7 @@ def _read_body(request: HttpRequest) -> bytes:
         while piece := stream.read(READ_BYTES):
             pieces.append(piece)
             size += len(piece)
-            if size > MAX_BODY_BYTES:
+            if size > limit:
                 raise BodyTooLarge
     except OSError as error:
         raise UnreadablePostError(*error.args) from error

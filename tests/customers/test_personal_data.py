@@ -44,6 +44,8 @@ class TestAnExport:
             "consents": 1,
             "consent_changes": 1,
             "orders": 1,
+            "checkouts": 0,
+            "shipments": 0,
         }
 
     @pytest.mark.parametrize("wrong", ["nonsense", "019a0000-0000-7000-8000-000000000000"])

@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from signals_app.audit.models import AuditEntry
-from signals_app.catalog.models import Coupon, Product, ProductFeed, UrlPatterns
+from signals_app.catalog.models import Coupon, PageAlias, Product, ProductFeed, UrlPatterns
 from signals_app.customers.models import (
     Consent,
     ConsentChange,
@@ -31,6 +31,7 @@ from signals_app.projects.models import ApiKey, Membership, Project
 from signals_app.remarketing.models import Calibration, RemarketingRule, RuleMatch, RuleVariant, SendPolicy
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals.models import IntentProfile, Interest, RecomputeRun, ShopperSignal
+from signals_app.shops.models import PrivacyRequest, ShopConnection, ShopDifference, ShopSync, ShopTopic
 from signals_app.storefront.models import EmailClaim, Storefront
 from signals_app.transfers.models import ExportFile, ImportProblem, ImportRun
 from signals_app.webhooks.models import (
@@ -59,7 +60,7 @@ EVENTS: list[Any] = [
 def furnish(project: Project, tag: str) -> dict[str, models.Model]:
     """Return one row of each model of the admin, by its label; `tag` stands in every text a list could show."""
     rows: dict[str, models.Model] = {"projects.Project": project}
-    for part in (_access, _shop, _shoppers, _insightarc, _marketing, _transfers):
+    for part in (_access, _shop, _shoppers, _insightarc, _shopify, _marketing, _transfers):
         part(project, tag, rows)
     return rows
 
@@ -106,6 +107,7 @@ def _shop(project: Project, tag: str, rows: dict[str, Any]) -> None:
     rows["catalog.UrlPatterns"] = UrlPatterns.objects.create(
         project=project, version=1, patterns=[{"kind": "product", "pattern": f"/{tag}/<script>alert(1)/{{slug}}"}]
     )
+    rows["catalog.PageAlias"] = PageAlias.objects.create(project=project, pattern=f"/{tag} {HOSTILE}"[:300])
     rows["catalog.Coupon"] = Coupon.objects.create(project=project, pool=f"{tag} pool", code=f"{tag} CODE")
 
 
@@ -212,6 +214,37 @@ def _insightarc(project: Project, tag: str, rows: dict[str, Any]) -> None:
         relevant_events=EVENTS,
         extra={HOSTILE: [HOSTILE, {"deep": None}]},
         issues=[{"field": HOSTILE, "problem": HOSTILE}, {}],
+    )
+
+
+def _shopify(project: Project, tag: str, rows: dict[str, Any]) -> None:
+    now = timezone.now()
+    shop = ShopConnection.objects.create(project=project, domain=f"{tag}.myshopify.com", problem=f"{tag} {HOSTILE}")
+    rows["shops.ShopConnection"] = shop
+    source = WebhookSource.objects.create(project=project, shop=shop, name=f"{tag} shop")
+    WebhookSecret.objects.create(source=source, secret=f"{tag}-shop-secret")
+    ShopTopic.objects.create(shop=shop, topic=f"{tag} {HOSTILE}"[:100], last_at=now, passed_over=1, last_reason=HOSTILE)
+    ShopSync.objects.create(
+        shop=shop,
+        kind="BACKFILL",
+        resource="orders",
+        counts={"orders": {"read": 3, "changed": 1, "left_out": 1, "expected": 9}},
+        problems=[{"what": f"{tag} {HOSTILE}", "why": HOSTILE}],
+        problem=HOSTILE,
+        started_at=now,
+        started_by=HOSTILE,
+    )
+    rows["shops.ShopDifference"] = ShopDifference.objects.create(
+        shop=shop, order_id=f"{tag} {HOSTILE}"[:100], what=f"{tag} {HOSTILE}", found_at=now
+    )
+    rows["shops.PrivacyRequest"] = PrivacyRequest.objects.create(
+        shop=shop,
+        kind="DATA_REQUEST",
+        reference=f"{tag} {HOSTILE}"[:100],
+        identifier=Identifier.objects.get(project=project, kind="email"),
+        received_at=now,
+        due_at=now,
+        note=HOSTILE,
     )
 
 

@@ -142,7 +142,7 @@ def test_the_sidebar_lists_every_group_for_an_owner(project: Project, sign_in: C
         ("Shoppers", 5),
         ("Automations", 3),
         ("E-mails", 5),
-        ("Shop", 5),
+        ("Shop", 7),
         ("Insightarc", 5),
         ("Advanced", 2),
         ("Settings", 6),

@@ -34,8 +34,9 @@ PAGES_OF_THEIR_OWN = {
     "webhooks_webhookdelivery_replay_between", "webhooks_webhookdelivery_replay_between_times",
     "webhooks_replayrun_stop", "shopper_signals_recomputerun_start", "shopper_signals_recomputerun_stop",
     "webhooks_webhooksource_mend", "webhooks_webhooksource_coverage",
+    "unmatched_pages", "catalog_product_unmatched", "catalog_product_follow_feed",
 }  # fmt: skip
-ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_", "storefront_", "transfers_")
+ROOMS_WITH_PAGES_OF_THEIR_OWN = ("segments_", "emails_", "remarketing_", "storefront_", "transfers_", "shops_")
 """Their pages beyond the standard ones are opened by these rooms' own tests."""
 
 

@@ -39,13 +39,15 @@ def stuck(post_signal: Post) -> dict[Problem, InboxItem]:
     """Return one delivery of each group of reasons."""
     for problem, body in MALFORMED.items():
         assert post_signal(body).status_code == 400, problem
-    for number in range(2):
+    for number in range(3):
         post_signal({"num_events": number})
-    ended, gave_up = InboxItem.objects.filter(state=InboxState.PENDING).order_by("pk")
+    ended, gave_up, unusable = InboxItem.objects.filter(state=InboxState.PENDING).order_by("pk")
     InboxItem.objects.filter(pk=ended.pk).update(attempts=6)
     pipeline.process_batch(now=timezone.now())
     item = {"state": InboxState.QUARANTINED, "attempts": 5, "error": "ValueError: <b>no</b> 100%"}
     InboxItem.objects.update_or_create(delivery=gave_up.delivery, source=gave_up.source, defaults=item)
+    item["error"] = "Cannot be used: total_price: Must not be negative."
+    InboxItem.objects.update_or_create(delivery=unusable.delivery, source=unusable.source, defaults=item)
     found = {problems.problem_of(item.error): item for item in InboxItem.objects.all()}
     return found
 

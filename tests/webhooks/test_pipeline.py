@@ -153,7 +153,7 @@ class TestRunningAgain:
     def test_by_a_worker_whose_lease_ran_out_meanwhile_leaves_it_to_the_other(self, post: Callable[..., str]) -> None:
         post()
         slow = claims.claim(InboxItem.objects.all(), now=NOW, lease=pipeline.LEASE, limit=10)
-        (batch,) = pipeline._read_all(slow, pipeline.BatchReport())
+        (batch,) = pipeline._read_all(slow, pipeline.BatchReport(), now=NOW)
         later = NOW + pipeline.LEASE
         claims.claim(InboxItem.objects.all(), now=later, lease=pipeline.LEASE, limit=10)
         report = pipeline.BatchReport()

@@ -18,6 +18,7 @@ from signals_app.catalog.constants import MAX_FEED_BYTES, FeedState
 from signals_app.catalog.exceptions import FeedUnreachable, FeedUnreadable
 from signals_app.catalog.feed_items import FeedItem
 from signals_app.catalog.models import Product, ProductFeed
+from signals_app.catalog.services import product_rows
 from signals_app.catalog.services.url_patterns import page_reader
 from signals_app.core import claims, http
 from signals_app.core.exceptions import PermanentError, TransientError
@@ -33,8 +34,6 @@ RETRY_AFTER = timedelta(minutes=30)
 MAX_ATTEMPTS = 5
 LEAST_SHARE_LEFT = 0.1
 """A feed with a smaller share of the products it had is taken for a broken one, and nothing is removed."""
-
-IMPORTED_FIELDS = tuple(FeedItem.__dataclass_fields__)
 
 
 @dataclass(slots=True)
@@ -169,34 +168,14 @@ def _store(feed: ProductFeed, items: list[FeedItem], report: FeedReport, now: da
         product.sku: product
         for product in Product.objects.filter(project_id=feed.project_id, sku__in=[item.sku for item in items])
     }
-    differing = [item for item in items if not _is_same(stored.get(item.sku), item, feed)]
-    Product.objects.bulk_create(
-        [
-            Product(
-                project_id=feed.project_id,
-                feed=feed,
-                first_seen_at=now,
-                is_active=True,
-                **{name: getattr(item, name) for name in IMPORTED_FIELDS},
-            )
-            for item in sorted(differing, key=lambda item: item.sku)
-        ],
-        update_conflicts=True,
-        unique_fields=["project", "sku"],
-        update_fields=[*(name for name in IMPORTED_FIELDS if name != "sku"), "feed", "is_active", "updated_at"],
+    items = [product_rows.as_kept(stored.get(item.sku), item) for item in items]
+    differing = [item for item in items if not product_rows.is_same(stored.get(item.sku), item, feed_id=feed.pk)]
+    product_rows.write(
+        project_id=feed.project_id, feed_id=feed.pk, items=differing, hidden=product_rows.hidden(stored), now=now
     )
     created = sum(item.sku not in stored for item in differing)
     report.created += created
     report.changed += len(differing) - created
-
-
-def _is_same(product: Product | None, item: FeedItem, feed: ProductFeed) -> bool:
-    return (
-        product is not None
-        and product.is_active
-        and product.feed_id == feed.pk
-        and all(getattr(product, name) == getattr(item, name) for name in IMPORTED_FIELDS)
-    )
 
 
 def _reason_to_keep(feed: ProductFeed, report: FeedReport) -> str:

@@ -12,7 +12,7 @@ from django.db.models.functions import Abs, Coalesce
 
 from signals_app.catalog import matching
 from signals_app.catalog.constants import Availability
-from signals_app.catalog.models import Product
+from signals_app.catalog.models import PageAlias, Product
 from signals_app.catalog.services.url_patterns import page_reader
 from signals_app.projects.models import Project
 
@@ -23,6 +23,8 @@ class ProductFacts:
 
     category: str
     brand: str
+    key: str = ""
+    """The product's own page, where another one was asked for; empty: the one that was asked for."""
 
 
 KEYS_AT_ONCE = 5_000
@@ -44,6 +46,9 @@ def products_by_key(*, project: Project, keys: Iterable[str]) -> dict[str, Produ
             known = found.get(product.url_key)
             if known is None or _rank(product) < _rank(known):
                 found[product.url_key] = product
+        for alias in _aliases(project, set(chunk) - found.keys()).select_related("product"):
+            if alias.product is not None:
+                found[alias.pattern] = alias.product
     return found
 
 
@@ -55,6 +60,10 @@ def facts_by_key(*, project: Project, keys: Iterable[str]) -> dict[str, ProductF
         rows = Product.objects.filter(project=project, url_key__in=chunk, is_active=True).order_by("sku")
         for key, category, brand in rows.values_list("url_key", "category", "brand"):
             facts.setdefault(key, ProductFacts(category=category, brand=brand))
+        if unknown := set(chunk) - facts.keys():
+            columns = ("pattern", "product__category", "product__brand", "product__url_key")
+            for key, category, brand, own in _aliases(project, unknown).values_list(*columns):
+                facts[key] = ProductFacts(category=category, brand=brand, key=own)
     return facts
 
 
@@ -119,6 +128,24 @@ def save_product(*, product: Product) -> Product:
     product.full_clean()
     product.save()
     return product
+
+
+def keep_by_hand(*, product: Product, fields: Collection[str]) -> None:
+    """Store the fields that a person set, and let imports leave them as they are."""
+    product.kept_fields = sorted({*product.kept_fields, *fields})
+    product.save(update_fields=[*fields, "kept_fields", "updated_at"])
+
+
+def follow_feed_again(*, product: Product) -> None:
+    """Let imports change every field of a product again."""
+    Product.objects.filter(pk=product.pk).update(kept_fields=[])
+    product.kept_fields = []
+
+
+def _aliases(project: Project, keys: Collection[str]) -> QuerySet[PageAlias]:
+    """Select what a person said of pages that are no product's own."""
+    said = PageAlias.objects.filter(project=project, pattern__in=sorted(keys), product__is_active=True)
+    return said if keys else said.none()
 
 
 def _in_stock(project: Project) -> QuerySet[Product]:

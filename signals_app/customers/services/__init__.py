@@ -22,8 +22,8 @@ from signals_app.customers.services.joined import current_customer_id
 from signals_app.customers.services.links import shared_among
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.merging import keep_apart, merge
-from signals_app.customers.services.orders import last_order_at, record_order
-from signals_app.customers.services.personal_data import export_customer
+from signals_app.customers.services.orders import last_order_at, record_order, set_refunded
+from signals_app.customers.services.personal_data import bury_identifiers, export_customer
 from signals_app.customers.services.previewing import (
     ComparedTrait,
     MergePreview,
@@ -33,6 +33,7 @@ from signals_app.customers.services.previewing import (
     preview_undo,
 )
 from signals_app.customers.services.resolution import IdentifyResult, Sighting, identify, resolve
+from signals_app.customers.services.shop_visits import complete_checkout, record_checkout, record_fulfilment
 from signals_app.customers.services.timeline import timeline, timeline_headings
 from signals_app.customers.services.undoing import (
     Parting,
@@ -53,6 +54,8 @@ __all__ = [
     "UndoPreview",
     "archive_of",
     "begin_erasure",
+    "bury_identifiers",
+    "complete_checkout",
     "consents_of",
     "continue_erasures",
     "continue_removals",
@@ -73,10 +76,13 @@ __all__ = [
     "preview_merge",
     "preview_undo",
     "purposes_of",
+    "record_checkout",
     "record_consent",
     "record_consent_by_hand",
+    "record_fulfilment",
     "record_order",
     "resolve",
+    "set_refunded",
     "shared_among",
     "timeline",
     "timeline_headings",

@@ -37,6 +37,7 @@ def record_order(
     items: Sequence[dict[str, Any]] = (),
     state: str = OrderState.PLACED,
     refunded_total: Decimal | None = None,
+    name: str = "",
     country: str | None = None,
     now: datetime,
 ) -> tuple[Order, bool]:
@@ -44,8 +45,9 @@ def record_order(
     Record an order, or what became of one, and say whether it is new.
 
     `total` and `refunded_total` are in `currency`; a refund of everything need not say how much. An order that is
-    already known keeps its identifier, and may be told of without any. `items`: see `Order.items`. `country` is where
-    it was bought for, in two letters; None leaves what is known.
+    already known keeps its identifier, and may be told of without any. `items`: see `Order.items`; `name`: see
+    `Order.name`, and what is known of it stays where none is given. `country` is where it was bought for, in two
+    letters; None leaves what is known.
 
     :raises InvalidInput: naming the value that cannot be used.
     """
@@ -61,6 +63,8 @@ def record_order(
     }
     if country is not None:
         said["country"] = country.upper()
+    if name:
+        said["name"] = name
     known = Order.objects.filter(project=project, order_id=order_id).select_related("identifier").first()
     if known is None or normalise_all(identifiers):
         resolution = resolve_one(
@@ -86,6 +90,26 @@ def last_order_at(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dateti
         .annotate(Max("placed_at"))
     )
     return dict(read_rows(rows))
+
+
+def set_refunded(*, order: Order, refunded_total: Decimal, now: datetime) -> bool:
+    """
+    Note how much of an order was given back in all, and say whether that is news; all of it makes it a refunded one.
+
+    :raises InvalidInput: if it is negative, or more than was paid.
+    """
+    state = order.state
+    if state == OrderState.PLACED and 0 < order.total <= refunded_total:
+        state = OrderState.REFUNDED
+    if (order.refunded_total, order.state) == (refunded_total, state):
+        return False
+    order.refunded_total, order.state = refunded_total, OrderState(state)
+    check_order(order)
+    with transaction.atomic():
+        order.updated_at = now
+        order.save(update_fields=["refunded_total", "state", "updated_at"])
+        fact_services.record(project=order.project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(order.pk)])
+    return True
 
 
 def check_order(order: Order) -> None:

@@ -112,17 +112,18 @@ def identify(
     identifiers: dict[str, Any],
     attributes: dict[str, Any] | None = None,
     time_zone: str | None = None,
+    evidence: str = Evidence.IDENTIFY,
     now: datetime,
 ) -> IdentifyResult:
     """
     Say that these identifiers are one person's, and what is known of that person.
 
     `attributes` are kept on the strongest identifier, key by key; a None takes a key away. What is already stored
-    under any of the identifiers follows by itself.
+    under any of the identifiers follows by itself. `evidence` other than the default: the shopper is not in the shop now.
 
     :raises InvalidInput: if an identifier or the time zone cannot be used, or there is no identifier at all.
     """
-    resolution = resolve_one(project=project, identifiers=identifiers, evidence=Evidence.IDENTIFY, now=now)
+    resolution = resolve_one(project=project, identifiers=identifiers, evidence=evidence, now=now)
     identifier = resolution.identifiers[""]
     said = dict(attributes or {})
     if time_zone or TIME_ZONE_ATTRIBUTE in said:

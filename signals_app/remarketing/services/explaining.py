@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from signals_app.customers.models import Customer, Order
-from signals_app.remarketing.constants import EntryEvent, MatchState
+from signals_app.customers.constants import FulfilmentState
+from signals_app.customers.models import Customer, Fulfilment, Order
+from signals_app.remarketing.constants import ORDER_EVENTS, EntryEvent, MatchState
 from signals_app.remarketing.decision import Decision, Moment, RuleSpec, Situation, decide
 from signals_app.remarketing.models import RemarketingRule, RuleMatch
 from signals_app.remarketing.services import rules as rule_services
@@ -122,10 +123,12 @@ def _latest_match(customer: Customer, rule: RemarketingRule) -> RuleMatch | None
 
 def _occasions(customer: Customer, rule: RemarketingRule, now: datetime) -> list[Occasion]:
     """Return what could have started the rule for the shopper, latest first."""
-    if rule.entry_event == EntryEvent.ORDER:
+    if rule.entry_event in ORDER_EVENTS:
         orders = Order.objects.filter(identifier__customer=customer).order_by("-placed_at", "-pk")
         latest = list(orders[:SIGNALS_LOOKED_AT])
         first_at = min((order.placed_at for order in latest), default=None)
+        if rule.entry_event == EntryEvent.FULFILMENT:
+            return _shipments(latest, first_at)
         return [
             Occasion(
                 str(order.pk),
@@ -138,6 +141,20 @@ def _occasions(customer: Customer, rule: RemarketingRule, now: datetime) -> list
     signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("-received_at", "-pk")
     recorded = signal_services.recall_signals(project=rule.project, signals=list(signals[:SIGNALS_LOOKED_AT]), now=now)
     return [Occasion(str(one.signal.id), one.signal.received_at, one.values) for one in recorded]
+
+
+def _shipments(orders: list[Order], first_at: datetime | None) -> list[Occasion]:
+    by_id = {order.pk: order for order in orders}
+    sent = Fulfilment.objects.filter(order__in=orders, state=FulfilmentState.SHIPPED).order_by("-shipped_at", "-pk")
+    return [
+        Occasion(
+            str(one.pk),
+            one.shipped_at,
+            order_values(by_id[one.order_id], has_earlier_order=by_id[one.order_id].placed_at != first_at),
+            is_void(by_id[one.order_id]),
+        )
+        for one in sent[:SIGNALS_LOOKED_AT]
+    ]
 
 
 def _situation(

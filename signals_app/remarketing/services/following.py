@@ -1,8 +1,11 @@
-"""What an order changes: waiting matches of its shopper are let go, and automations that begin with an order start."""
+"""
+What an order or a shipment changes: waiting matches of its shopper are let go, and automations that begin with it start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +14,8 @@ from django.db.models import Exists, OuterRef
 
 from signals_app.core.exceptions import TransientError
 from signals_app.customers import services as customer_services
-from signals_app.customers.models import Customer, Order
+from signals_app.customers.constants import FulfilmentState
+from signals_app.customers.models import Customer, Fulfilment, Order
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 from signals_app.facts.models import Fact
@@ -23,7 +27,7 @@ from signals_app.remarketing.services import rules as rule_services
 from signals_app.remarketing.services.counters import CounterKey, Counts, add_counts
 from signals_app.remarketing.services.planning import as_json
 from signals_app.remarketing.services.queueing import apply_decision, decide_due
-from signals_app.remarketing.services.situations import is_void, trigger_situations
+from signals_app.remarketing.services.situations import SHIPMENT_KEY, is_void, trigger_situations
 from signals_app.remarketing.signal_fields import order_values
 from signals_app.segments import conditions
 
@@ -34,6 +38,18 @@ ORDERS_AT_ONCE = 50
 TRIES = 3
 
 
+ENTRY_OF_FACT = {FactKind.ORDER_RECORDED: EntryEvent.ORDER, FactKind.ORDER_FULFILLED: EntryEvent.FULFILMENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """An order, or a shipment of one, that an automation may begin with; `key` names it for ever."""
+
+    order: Order
+    key: str
+    at: datetime
+
+
 class ShopperMoved(TransientError):
     """While orders were followed, one of their shoppers was joined to another profile."""
 
@@ -42,11 +58,11 @@ def follow_facts(*, now: datetime, limit: int = 100) -> int:
     """
     Read on in the facts, up to `limit` of them, and return how many were read.
 
-    An order lets go of what waits for its shopper, and starts the automations that begin with an order. The place in
-    the facts moves on only after the work is committed, and doing an order again changes nothing more.
+    An order lets go of what waits for its shopper; an order or a shipment starts the automations that begin with one.
+    The place in the facts moves on only after the work is committed, and doing one again changes nothing more.
     """
     fact_services.sequence()
-    facts = fact_services.read_facts(reader=READER, kinds=[FactKind.ORDER_RECORDED], limit=limit)
+    facts = fact_services.read_facts(reader=READER, kinds=list(ENTRY_OF_FACT), limit=limit)
     for fact in facts:
         _follow(fact, now)
         if fact.position is not None:
@@ -56,19 +72,24 @@ def follow_facts(*, now: datetime, limit: int = 100) -> int:
 
 def _follow(fact: Fact, now: datetime) -> None:
     for start in range(0, len(fact.subject_ids), ORDERS_AT_ONCE):
-        order_ids = fact.subject_ids[start : start + ORDERS_AT_ONCE]
+        ids = fact.subject_ids[start : start + ORDERS_AT_ONCE]
         for tries_left in reversed(range(TRIES)):
             try:
                 with transaction.atomic():
-                    _follow_orders(fact.project, order_ids, now)
+                    _follow_orders(fact.project, ENTRY_OF_FACT[FactKind(fact.kind)], ids, now)
                 break
             except ShopperMoved:
                 if not tries_left:
                     raise
 
 
-def _follow_orders(project: Project, order_ids: Iterable[str], now: datetime) -> None:
-    rows = Order.objects.filter(pk__in=list(order_ids), project=project)
+def _follow_orders(project: Project, entry_event: EntryEvent, ids: Iterable[str], now: datetime) -> None:
+    rows, shipments = Order.objects.filter(project=project), Fulfilment.objects.none()
+    if entry_event is EntryEvent.ORDER:
+        rows = rows.filter(pk__in=list(ids))
+    else:
+        shipments = Fulfilment.objects.filter(pk__in=list(ids), order__project=project)
+        rows = rows.filter(pk__in=shipments.values("order"))
     customers = customer_services.lock_customers(rows.values_list("identifier__customer", flat=True))
     orders = list(rows.select_related("identifier").order_by("placed_at", "pk"))
     if any(order.identifier.customer_id not in customers for order in orders):
@@ -76,7 +97,8 @@ def _follow_orders(project: Project, order_ids: Iterable[str], now: datetime) ->
         raise ShopperMoved(f"a shopper of {len(orders)} orders was joined to another profile meanwhile")
     counts = Counts()
     _let_go(project, customers, counts, now)
-    _start(project, orders, customers, counts, now)
+    occasions = _occasions(orders, None if entry_event is EntryEvent.ORDER else list(shipments))
+    _start(project, entry_event, occasions, customers, counts, now)
     add_counts(counts, now=now)
 
 
@@ -100,22 +122,40 @@ def _let_go(project: Project, customers: Mapping[UUID, Customer], counts: Counts
 # --- Starting -------------------------------------------------------------------------------------------------------
 
 
+def _occasions(orders: list[Order], shipments: list[Fulfilment] | None) -> list[Occasion]:
+    """Return what may start automations: the orders themselves, or their shipments that were not called back."""
+    orders = _with_history(orders)
+    if shipments is None:
+        return [Occasion(order, f"order:{order.pk}", order.placed_at) for order in orders]
+    by_id = {order.pk: order for order in orders}
+    sent = [each for each in shipments if each.state == FulfilmentState.SHIPPED]
+    return [
+        Occasion(by_id[each.order_id], f"{SHIPMENT_KEY}{each.pk}", each.shipped_at)
+        for each in sorted(sent, key=lambda one: (one.shipped_at, one.pk))
+        if each.order_id in by_id
+    ]
+
+
 def _start(
-    project: Project, orders: list[Order], customers: Mapping[UUID, Customer], counts: Counts, now: datetime
+    project: Project,
+    entry_event: EntryEvent,
+    occasions: list[Occasion],
+    customers: Mapping[UUID, Customer],
+    counts: Counts,
+    now: datetime,
 ) -> None:
-    specs = rule_services.active_specs(project=project, entry_event=EntryEvent.ORDER)
+    specs = rule_services.active_specs(project=project, entry_event=entry_event)
     if not specs:
         return
-    keys = [_entry_key(order) for order in orders]
     begun = set(
-        RuleMatch.objects.filter(rule__in=[spec.id for spec in specs], entry_key__in=keys).values_list(
-            "rule", "entry_key"
-        )
+        RuleMatch.objects.filter(
+            rule__in=[spec.id for spec in specs], entry_key__in=[occasion.key for occasion in occasions]
+        ).values_list("rule", "entry_key")
     )
     matches = []
-    for order in _with_history(orders):
-        fresh = [spec for spec in specs if (spec.id, _entry_key(order)) not in begun]
-        for spec, decision, match in _decide_order(project, order, fresh, customers, now):
+    for occasion in occasions:
+        fresh = [spec for spec in specs if (spec.id, occasion.key) not in begun]
+        for spec, decision, match in _decide_occasion(project, occasion, fresh, customers, now):
             counts[CounterKey(spec.id, spec.version, decision.reason)] += 1
             if decision.outcome is Outcome.PLAN:
                 matches.append(match)
@@ -131,9 +171,10 @@ def _with_history(orders: list[Order]) -> list[Order]:
     return list(rows.select_related("identifier").order_by("placed_at", "pk"))
 
 
-def _decide_order(
-    project: Project, order: Order, specs: list[RuleSpec], customers: Mapping[UUID, Customer], now: datetime
+def _decide_occasion(
+    project: Project, occasion: Occasion, specs: list[RuleSpec], customers: Mapping[UUID, Customer], now: datetime
 ) -> list[tuple[RuleSpec, Decision, RuleMatch]]:
+    order = occasion.order
     customer_id = order.identifier.customer_id
     values = order_values(order, has_earlier_order=getattr(order, "has_earlier_order", False))
     holding = [spec for spec in specs if conditions.holds(spec.trigger, values, now=now)]
@@ -142,7 +183,7 @@ def _decide_order(
         project=project,
         customers=customers,
         specs=holding,
-        triggered={(customer_id, spec.id): (values, order.placed_at) for spec in holding},
+        triggered={(customer_id, spec.id): (values, occasion.at) for spec in holding},
         void_orders=void,
         now=now,
     )
@@ -156,9 +197,9 @@ def _decide_order(
             rule_version=spec.version,
             identifier_id=order.identifier_id,
             order=order,
-            entry_key=_entry_key(order),
+            entry_key=occasion.key,
             arm=situation.arm,
-            triggered_at=order.placed_at,
+            triggered_at=occasion.at,
             due_at=decision.due_at,
             created_at=now,
             values=as_json(values),
@@ -166,7 +207,3 @@ def _decide_order(
         )
         decided.append((spec, decision, match))
     return decided
-
-
-def _entry_key(order: Order) -> str:
-    return f"order:{order.pk}"

@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 from signals_app.core.exceptions import PermanentError
 from signals_app.projects.models import Project
 from signals_app.remarketing import schedule
-from signals_app.remarketing.constants import EntryEvent, RuleAction, RuleStatus
+from signals_app.remarketing.constants import ORDER_EVENTS, EntryEvent, RuleAction, RuleStatus
 from signals_app.remarketing.decision import RuleSpec
 from signals_app.remarketing.models import RemarketingRule, SendPolicy
 from signals_app.segments import conditions, fields
@@ -63,7 +63,7 @@ class RuleNotReady(PermanentError):
 
 def trigger_scope(entry_event: str) -> Scope:
     """Return the scope of the fields that a rule's trigger may ask for."""
-    return Scope.ORDER if entry_event == EntryEvent.ORDER else Scope.SIGNAL
+    return Scope.ORDER if entry_event in ORDER_EVENTS else Scope.SIGNAL
 
 
 @lru_cache(maxsize=4096)

@@ -11,8 +11,8 @@ from django.db.models import Max, Min, Q, QuerySet
 
 from signals_app.core.bulk import read_rows
 from signals_app.customers import services as customer_services
-from signals_app.customers.constants import OrderState
-from signals_app.customers.models import Customer, Identifier, Order
+from signals_app.customers.constants import FulfilmentState, OrderState
+from signals_app.customers.models import Customer, Fulfilment, Identifier, Order
 from signals_app.emails import services as email_services
 from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessagePurpose, MessageState
 from signals_app.emails.models import EmailMessage
@@ -26,6 +26,9 @@ from signals_app.segments import conditions
 from signals_app.segments import services as segment_services
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+SHIPMENT_KEY = "fulfilment:"
+"""How the entry key of a match begins that began with a shipment; its id follows."""
 
 _NEVER_SENT = (MessageState.SUPPRESSED, MessageState.FAILED)
 ENTERED = (Q(state=MatchState.QUEUED) & ~Q(message__state__in=_NEVER_SENT)) | Q(
@@ -131,7 +134,7 @@ def match_situation(
             (customer.pk, spec.id)
         ),
         last_ordered_at=customer_services.last_order_at([customer.pk]).get(customer.pk),
-        is_order_void=match.order is not None and is_void(match.order),
+        is_order_void=match.order is not None and (is_void(match.order) or _is_called_back(match)),
         arm=Arm(match.arm),
         send=send_facts(
             project=match.project,
@@ -142,6 +145,14 @@ def match_situation(
             now=now,
         ),
     )
+
+
+def _is_called_back(match: RuleMatch) -> bool:
+    """Say whether a match began with a shipment that was cancelled since."""
+    if not match.entry_key.startswith(SHIPMENT_KEY):
+        return False
+    shipment = Fulfilment.objects.filter(pk=match.entry_key.removeprefix(SHIPMENT_KEY))
+    return shipment.filter(state=FulfilmentState.CANCELLED).exists()
 
 
 def is_void(order: Order) -> bool:

@@ -23,6 +23,7 @@ from signals_app.shopper_signals.services.recomputing import (
     stop_recompute,
 )
 from signals_app.shopper_signals.services.recording import NewSignal, RecordedSignal, record_signals
+from signals_app.shopper_signals.services.unmatched import UnmatchedPage, UnmatchedPages, unmatched_pages
 
 __all__ = [
     "Evidence",
@@ -32,6 +33,8 @@ __all__ = [
     "NewSignal",
     "RecordedSignal",
     "ScoredSignal",
+    "UnmatchedPage",
+    "UnmatchedPages",
     "continue_folding",
     "continue_recompute",
     "follow_orders",
@@ -51,4 +54,5 @@ __all__ = [
     "start_recompute",
     "stop_recompute",
     "top_interests",
+    "unmatched_pages",
 ]

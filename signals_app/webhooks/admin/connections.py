@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -51,6 +52,9 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             row for name in MAPPED for row in (f"{name}_paths", (f"{name}_jmespath", f"{name}_query_parameter"))
         ]
         return (settings, ("Where the identity stands", {"fields": identity, "classes": ("collapse",)}))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookSource]:
+        return super().get_queryset(request).filter(shop=None)  # shops have a page of their own
 
     def get_readonly_fields(self, request: HttpRequest, obj: WebhookSource | None = None) -> Any:
         return () if self.has_change_permission(request, obj) else ("address",)

@@ -27,11 +27,12 @@ from signals_app.core.admin import (
 from signals_app.core.changelist import QuickChangeList
 from signals_app.core.display import ago, badge, lines, page_link
 from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.shops.constants import TOPICS
 from signals_app.webhooks import problems, services
 from signals_app.webhooks.admin.replaying import number_in_words, raw_body, replay_with_message, start_replays
 from signals_app.webhooks.constants import DeliveryVerdict, InboxState
 from signals_app.webhooks.forms import ReplayBetweenForm
-from signals_app.webhooks.models import InboxItem, SeenBody, WebhookDelivery
+from signals_app.webhooks.models import InboxItem, SeenBody, ShopDelivery, WebhookDelivery
 
 
 class DeliveryChangeList(QuickChangeList):
@@ -53,15 +54,15 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     """Every signed request, byte for byte as it came."""
 
     project_path = "source__project"
-    list_display = ("received", "outcome", "size", "repeats", "shown_id")
+    list_display = ("received", "what", "outcome", "size", "repeats", "shown_id")
     list_display_links = ("received",)
     list_filter = (("verdict", ChoicesFilter), ("received_at", DateTimeRangeFilter), "source")
-    list_select_related = ("inbox_item",)
+    list_select_related = ("inbox_item", "shop_delivery")
     search_fields = ("id",)
     search_help_text = "ID of a signal, as the API and the answer to Insightarc give it"
     ordering = ("-received_at", "-id")
     fieldsets = (
-        (None, {"fields": ("received_at", "outcome", "reason", "signal", "source", "shown_id")}),
+        (None, {"fields": ("received_at", "what", "outcome", "reason", "signal", "source", "shown_id")}),
         ("As it came", {"fields": ("size_exact", "content_type", "raw")}),
     )
     actions_list = ("replay_between_times",)
@@ -91,6 +92,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     def received(self, obj: WebhookDelivery) -> str:
         return ago(obj.received_at)
 
+    @display(description="What")
+    def what(self, obj: WebhookDelivery) -> str:
+        headers: ShopDelivery | None = getattr(obj, "shop_delivery", None)
+        return "Signal" if headers is None else f"Shop: {TOPICS.get(headers.topic, headers.topic or 'no topic')}"
+
     @display(description="Outcome", ordering="verdict")
     def outcome(self, obj: WebhookDelivery) -> str:
         item: InboxItem | None = getattr(obj, "inbox_item", None)
@@ -115,7 +121,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
 
     @display(description="Repeats")
     def repeats(self, obj: WebhookDelivery) -> str:
-        count = getattr(obj, "duplicates", 0)
+        headers: ShopDelivery | None = getattr(obj, "shop_delivery", None)
+        count = headers.duplicate_count if headers else getattr(obj, "duplicates", 0)
         return badge(f"{count:,} more", "info") if count else "–"
 
     @display(description="ID")
@@ -135,8 +142,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
         )
         return lines(found) if found else "Nothing"
 
-    @display(description="Signal")
+    @display(description="Became")
     def signal(self, obj: WebhookDelivery) -> str:
+        headers: ShopDelivery | None = getattr(obj, "shop_delivery", None)
+        if headers is not None:
+            return page_link(headers.identifier.customer) if headers.identifier else "–"
         signal = ShopperSignal.objects.filter(pk=obj.pk).select_related("identifier__customer").first()
         if signal is None:
             return "–"

@@ -23,6 +23,8 @@ from signals_app.webhooks.services.replaying import (
     replay_slice,
     set_aside,
 )
+from signals_app.webhooks.services.shops import api_of as api_of_shop
+from signals_app.webhooks.services.shops import connect_shop, give_secret, newest_secret
 from signals_app.webhooks.services.sources import (
     SecretReport,
     check_unchecked,
@@ -48,9 +50,11 @@ __all__ = [
     "Progress",
     "SecretReport",
     "Selection",
+    "api_of_shop",
     "bring_back",
     "check_unchecked",
     "configure_source",
+    "connect_shop",
     "continue_replay",
     "count_arrivals",
     "count_coverage",
@@ -60,10 +64,12 @@ __all__ = [
     "diagnose_failures",
     "forget_expired_secrets",
     "forget_failures",
+    "give_secret",
     "in_slices",
     "keep_secret",
     "mail_alerts",
     "mend",
+    "newest_secret",
     "oldest_waiting",
     "open_alerts",
     "paste_secret",

@@ -148,7 +148,9 @@ def _text(rows: Iterable[ConnectionAlert]) -> str:
     parts = []
     for row in rows:
         sentence = row.detail if row.resolved_at is None else OVER[AlertKind(row.kind)]
-        page = reverse("admin:webhooks_webhooksource_change", args=[row.source_id])
+        shop_id = row.source.shop_id
+        name = "webhooks_webhooksource" if shop_id is None else "shops_shopconnection"
+        page = reverse(f"admin:{name}_change", args=[shop_id or row.source_id])
         parts.append(f"{row.source.name}: {sentence}\n{settings.PUBLIC_URL}{page}")
     parts.append("You get this because you are an owner or operator of the store. Each thing is told once.")
     return "\n\n".join(parts) + "\n"

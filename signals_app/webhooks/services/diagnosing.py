@@ -140,5 +140,10 @@ def _has_expired(row: WebhookSecret, now: datetime) -> bool:
 
 
 def _other_addresses(source: WebhookSource) -> list[str]:
-    others = WebhookSource.objects.filter(project=source.project_id).exclude(pk=source.pk).order_by("-created_at")
+    others = (
+        WebhookSource.objects.of_insightarc()
+        .filter(project=source.project_id)
+        .exclude(pk=source.pk)
+        .order_by("-created_at")
+    )
     return [url for other in others[:OTHER_ADDRESSES] for url in other.registered_urls[:1]]

@@ -67,7 +67,7 @@ def probe_due(*, now: datetime) -> int:
     Every 15 minutes; after a failure again in a minute, so that one lost packet is no alarm, then every five.
     An address that only this machine or network can reach is left alone: Insightarc could not reach it anyway.
     """
-    for source in WebhookSource.objects.all():
+    for source in WebhookSource.objects.of_insightarc():
         _plan(source, now)
     due = AddressProbe.objects.filter(due_at__lte=now).order_by("due_at", "pk")
     claim = claims.claim(due, now=now, lease=LEASE, limit=AT_ONCE)

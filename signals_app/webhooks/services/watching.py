@@ -48,6 +48,13 @@ def watch(*, now: datetime) -> None:
 def _look(source: WebhookSource, overdue: dict[UUID, datetime], now: datetime) -> Found:
     last_at = last_arrival(source)
     open_rows = {row.kind: row for row in ConnectionAlert.objects.filter(source=source, resolved_at=None)}
+    if source.shop_id is not None:
+        # A small shop is silent for days; what it lost the nightly comparison finds.
+        own = {
+            AlertKind.INBOX: _inbox(source, overdue, open_rows.get(AlertKind.INBOX)),
+            AlertKind.NEEDS_FIXING: _needs_fixing(source),
+        }
+        return {kind: finding for kind, finding in own.items() if finding is not None}
     findings = {
         AlertKind.SILENT: _silence(source, last_at, open_rows.get(AlertKind.SILENT), now),
         AlertKind.BAD_SIGNATURES: _bad_signatures(source, last_at, now),
