@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -24,31 +23,19 @@ from signals_app.core.admin import (
     DateTimeRangeFilter,
     NumberRangeFilter,
     ProjectScopedAdmin,
-    RadioSelect,
     ReadOnlyAdmin,
-    Select,
-    TextInput,
     display,
     note_form_errors,
     post_action,
 )
 from signals_app.core.display import ago, badge, meter
 from signals_app.customers import services as customer_services
-from signals_app.customers.constants import IdentifierKind, Topic
+from signals_app.customers.exceptions import InvalidInput
+from signals_app.customers.forms import ConsentForm
 from signals_app.customers.models import Customer
 from signals_app.emails import services as email_services
 from signals_app.emails.constants import SuppressionReason
 from signals_app.projects.saved_views import SavedViewsAdmin
-
-
-class ConsentForm(forms.Form):
-    topic = forms.ChoiceField(label="To what", choices=Topic.choices, required=False, widget=Select())
-    granted = forms.ChoiceField(
-        label="The shopper", choices=[("yes", "agreed"), ("no", "refused")], widget=RadioSelect()
-    )
-    source = forms.CharField(
-        label="Where and when they said so", max_length=80, widget=TextInput(), help_text="Such as: by phone, 3 May."
-    )
 
 
 @admin.register(Customer)
@@ -189,17 +176,14 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
         form = ConsentForm(request.POST)
         if not form.is_valid():
             note_form_errors(request, form)
-        elif not customer.email:
-            messages.error(request, "Without an e-mail address there is nothing to consent to.")
-        else:
-            customer_services.record_consent(
-                project=customer.project,
-                identifiers={IdentifierKind.EMAIL.value: customer.email},
-                topic=form.cleaned_data["topic"] or Topic.MARKETING,
-                granted=form.cleaned_data["granted"] == "yes",
-                source=f"{form.cleaned_data['source']} ({request.user.get_username()})",
-                now=timezone.now(),
+            return back
+        try:
+            customer_services.record_consent_by_hand(
+                customer=customer, **form.said(), by=request.user.get_username(), now=timezone.now()
             )
+        except InvalidInput as error:
+            messages.error(request, str(error))
+        else:
             messages.success(request, "Consent recorded.")
         return back
 

@@ -169,8 +169,7 @@ class Facet:
     like that), or is None; `kinds` are the kinds of its entries, each with the heading it is filtered under,
     `{"order": "Orders"}`.
     `tables` are every row, streamed, and `files(customer)` what is a file of its own ("mails/1.html", bytes);
-    `parts` erase them in slices, in their order, and `kept` says what stays. A room with few rows a person may give
-    `export(customer)` (`{"table": [{...}, ...]}`) and `erase(customer)` (how many rows) instead.
+    `parts` erase them in slices, in their order, and `kept` says what stays.
     `merge(keep, gone, now)` moves what hangs on customers that are about to be deleted to the one that stays (rows that
     hang on identifiers move by themselves). `models` are the models it answers for.
 
@@ -185,8 +184,6 @@ class Facet:
     models: tuple[type[Model], ...]
     timeline: Callable[[Customer, Excerpt], list[TimelineEntry]] | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
-    export: Callable[[Customer], dict[str, list[dict[str, Any]]]] | None = None
-    erase: Callable[[Customer], int] | None = None
     merge: Callable[[Customer, list[Customer], datetime], None] | None = None
     split: Callable[[list[Customer], datetime], None] | None = None
     last_seen: Callable[[Collection[uuid.UUID]], dict[uuid.UUID, datetime]] | None = None
@@ -212,20 +209,6 @@ def deleting(
         return Step(count, "further" if len(pks) == limit else None)
 
     return erase
-
-
-def export_tables(facet: Facet, customer: Customer) -> list[ExportTable]:
-    """Return the lists of a facet's export, whichever way it gives them."""
-    if facet.tables or facet.export is None:
-        return list(facet.tables)
-
-    def listed(found: list[dict[str, Any]]) -> Callable[[Customer], Iterable[dict[str, Any]]]:
-        return lambda _: found
-
-    return [
-        ExportTable(name, name.replace("_", " ").capitalize(), listed(found), {})
-        for name, found in facet.export(customer).items()
-    ]
 
 
 _facets: dict[str, Facet] = {}

@@ -13,7 +13,9 @@ from signals_app.customers.constants import Topic
 class ConsentForm(forms.Form):
     """What a shopper told somebody of the team about one purpose; `services.record_consent_by_hand` records it."""
 
-    topic = forms.ChoiceField(label="Purpose", choices=Topic.choices, initial=Topic.MARKETING, widget=Select())
+    topic = forms.ChoiceField(
+        label="Purpose", choices=Topic.choices, initial=Topic.MARKETING, required=False, widget=Select()
+    )
     granted = forms.ChoiceField(
         label="The shopper", choices=[("yes", "agreed"), ("no", "refused")], widget=RadioSelect()
     )
@@ -32,7 +34,7 @@ class ConsentForm(forms.Form):
         """Return the values as `record_consent_by_hand` takes them."""
         data = self.cleaned_data
         return {
-            "topic": data["topic"],
+            "topic": data["topic"] or Topic.MARKETING.value,
             "granted": data["granted"] == "yes",
             "source": data["source"],
             "wording": data["wording"],

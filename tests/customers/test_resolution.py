@@ -84,15 +84,7 @@ class TestAnAnonymousHistory:
         (browser,) = resolve(shop, {"anonymous_id": "b"})
         (known,) = resolve(shop, {"external_id": "1"})
         merged: list[tuple[Customer, list[Customer]]] = []
-        facet = facets.Facet(
-            "spy",
-            "Spy",
-            (),
-            lambda *_: [],
-            lambda _: {},
-            lambda _: 0,
-            lambda keep, gone, _: merged.append((keep, gone)),
-        )
+        facet = facets.Facet("spy", "Spy", (), merge=lambda keep, gone, _: merged.append((keep, gone)))
         monkeypatch.setitem(facets._facets, "spy", facet)
 
         resolve(shop, {"external_id": "1", "anonymous_id": "b"})

@@ -34,7 +34,7 @@ def facet_with(name: str, entries: list[TimelineEntry]) -> Facet:
             if after is None or (entry.at, entry.kind, entry.reference) < (after.at, after.kind, after.reference)
         ][: excerpt.limit]
 
-    return Facet(name, name, (), timeline, lambda _: {}, lambda _: 0, kinds={name: name})
+    return Facet(name, name, (), timeline, kinds={name: name})
 
 
 def walk(customer: Customer, *, limit: int, kinds: list[str] | None = None) -> Iterator[TimelineEntry]:

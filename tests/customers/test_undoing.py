@@ -23,7 +23,7 @@ from signals_app.customers.models import (
 from signals_app.customers.services import Sighting
 from signals_app.shopper_signals import services as signal_services
 from signals_app.shopper_signals.models import IntentProfile
-from signals_app.shopper_signals.services import refolding
+from signals_app.shopper_signals.services import merging
 from tests.customers.worlds import World, person
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -321,8 +321,8 @@ class TestABrowserOfFiftyPeople:
 class TestALongHistory:
     @pytest.fixture(autouse=True)
     def _short_slices(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(refolding, "FOLDED_AT_ONCE", {"sqlite": 4})
-        monkeypatch.setattr(refolding, "FOLDED_AT_ONCE_ELSEWHERE", 4)
+        monkeypatch.setattr(merging, "FOLDED_AT_ONCE", {"sqlite": 4})
+        monkeypatch.setattr(merging, "FOLDED_AT_ONCE_ELSEWHERE", 4)
 
     def _finish(self, world: World) -> int:
         rounds = 0

@@ -282,16 +282,20 @@ def test_every_table_that_grows_has_a_time_or_a_reason() -> None:
     timed = {prunable.model for prunable in retention.PRUNABLES} | {AccessFailureLog}
     reasoned = {apps.get_model(label) for label in retention.KEPT}
     hangs_on = {  # goes with what it belongs to, or people make its rows
-        "customers": {"Identifier", "IdentityEdge", "IdentityConflict", "Consent"},
-        "shopper_signals": {"IntentProfile", "Interest"},
-        "webhooks": {"InboxItem", "WebhookSource", "WebhookSecret", "AddressProbe"},
+        "customers": {"Identifier", "IdentityEdge", "IdentityConflict", "MergedCustomer", "LinkRemoval", "Consent"},
+        "shopper_signals": {"IntentProfile", "Interest", "RecomputeRun"},
+        "webhooks": {
+            *("InboxItem", "WebhookSource", "WebhookSecret", "ShopDelivery", "AddressProbe", "CoverageCursor"),
+        },
         "audit": {"PruneRun"},
         "facts": {"FactReader"},
-        "catalog": {"ProductFeed", "Coupon"},
+        "catalog": {"ProductFeed", "Coupon", "UrlPatterns", "PageAlias"},
         "segments": {"Segment"},
-        "projects": {"Project", "Membership", "ApiKey"},
+        "projects": {"Project", "Membership", "ApiKey", "SavedView"},
         "emails": {"SenderIdentity", "EmailTemplate", "HistoricalEmailTemplate"},
-        "remarketing": {"SendPolicy", "RemarketingRule", "RuleVariant", "HistoricalRemarketingRule"},
+        "storefront": {"Storefront", "CallWindow"},
+        "shops": {"ShopConnection", "ShopTopic", "ShopObject", "RefundSeen", "PrivacyRequest"},
+        "remarketing": {"Calibration", "SendPolicy", "RemarketingRule", "RuleVariant", "HistoricalRemarketingRule"},
     }
     known = {f"{room}.{name}" for room, names in hangs_on.items() for name in names}
     own = [model for model in apps.get_models() if model.__module__.startswith("signals_app.")]

@@ -76,7 +76,7 @@ class TestExplain:
         assert answer["reason"] == "SKIPPED_RULE_INACTIVE"
         closed = {gate["gate"]: gate["detail"] for gate in answer["gates"] if not gate["passed"]}
         assert closed == {"active": "it is paused", "consent": "never asked"}
-        assert len(answer["gates"]) == 16
+        assert len(answer["gates"]) == 17
 
     def test_explains_an_order_rule_by_the_latest_order(
         self, project: Project, rules: dict[str, RemarketingRule], allow_mail: Any

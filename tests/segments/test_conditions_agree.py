@@ -236,7 +236,7 @@ def test_a_tree_and_its_negation_divide_everyone(population: Project, tree: dict
 def test_values_are_read_in_a_handful_of_queries(population: Project, django_assert_max_num_queries: Any) -> None:
     everyone = list(Customer.objects.values_list("pk", flat=True))
 
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         values = services.profile_values(customer_ids=everyone, now=NOW)
 
     assert len(values) == POPULATION

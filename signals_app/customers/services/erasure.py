@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from signals_app.core.claims import claim
 from signals_app.core.pruning import SMALLEST, next_size
 from signals_app.customers import facets
 from signals_app.customers.constants import KINDS_BY_STRENGTH, ErasureState
-from signals_app.customers.facets import ErasePart, Facet, Step, Subject
+from signals_app.customers.facets import ErasePart, Step, Subject
 from signals_app.customers.joining import Key
 from signals_app.customers.models import Customer, ErasureReport, Identifier
 from signals_app.customers.services import tombstones
@@ -111,14 +111,6 @@ def counts_by_facet(report: ErasureReport) -> dict[str, int]:
     return counts
 
 
-def parts_of(facet: Facet) -> tuple[ErasePart, ...]:
-    """Return the parts of a facet; a facet that erases in one go has one part."""
-    if facet.parts or facet.erase is None:
-        return facet.parts
-    whole: Callable[..., int] = facet.erase
-    return (ErasePart(facet.label, lambda subject, place, limit: Step(whole(subject.customer))),)
-
-
 class _Erasure:
     """One claimed erasure."""
 
@@ -139,7 +131,7 @@ class _Erasure:
     def _all_parts(self, report: ErasureReport) -> Iterator[tuple[str, ErasePart]]:
         yield "customers", ErasePart(BURYING, lambda subject, place, limit: _bury_further(report, subject.customer))
         for facet in reversed(facets.all()):  # higher rooms first: their rows point at those of lower ones
-            for part in parts_of(facet):
+            for part in facet.parts:
                 if not (part.is_search and report.is_forgetting):
                     yield facet.name, part
 
@@ -198,7 +190,7 @@ def _results(report: ErasureReport) -> list[dict[str, object]]:
     """Return what was done in words, room by room; what was nothing of is left out, what stays is not."""
     found: list[dict[str, object]] = []
     for facet in reversed(facets.all()):
-        for part in parts_of(facet):
+        for part in facet.parts:
             count = int(report.progress.get(f"{facet.name}: {part.name}", {}).get("count", 0))
             if count:
                 said = {"what": part.name, "outcome": part.outcome, "count": count, "why": part.why}
