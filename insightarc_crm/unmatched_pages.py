@@ -11,7 +11,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from signals_app.catalog import matching
 from signals_app.catalog import services as catalog
 from signals_app.catalog.exceptions import InvalidAlias
 from signals_app.catalog.models import Product
@@ -67,6 +66,6 @@ def _product(project: Project, said: str) -> Product | None:
     if not said:
         return None
     products = Product.objects.filter(project=project, is_active=True).order_by("sku")
-    key = matching.catalogue_key(said) if "/" in said else ""
+    key = catalog.page_reader(project_id=project.pk).catalogue_key(said) if "/" in said else ""
     by_page = catalog.products_by_key(project=project, keys=[key]).values() if key else ()
     return products.filter(sku=said).first() or next(iter(by_page), None) or products.filter(title__iexact=said).first()

@@ -165,7 +165,7 @@ PARTS = (
         "History of consents",
         deleting(
             lambda subject: ConsentChange.objects.filter(identifier__customer=subject.customer),
-            lambda chosen: int(chosen.erase()[0]),
+            lambda chosen: ConsentChange.objects.filter(pk__in=chosen).erase()[0],
         ),
     ),
     ErasePart(

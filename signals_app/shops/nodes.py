@@ -19,6 +19,7 @@ from signals_app.shops.records import (
 from signals_app.shops.values import (
     Json,
     amount_of,
+    country_of,
     currency_of,
     id_of,
     moment_of,
@@ -53,6 +54,10 @@ def order(node: Json) -> ShopOrder:
         refunds=[_refund(each, order_id) for each in parts(node.get("refunds"))],
         fulfilments=[_fulfilment(each, order_id) for each in parts(node.get("fulfillments"))],
         checkout_id=optional_id(node.get("checkoutToken"), "checkoutToken"),
+        country=country_of(
+            part(node.get("shippingAddress")).get("countryCodeV2"),
+            part(node.get("billingAddress")).get("countryCodeV2"),
+        ),
     )
 
 

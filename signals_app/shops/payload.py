@@ -29,6 +29,7 @@ from signals_app.shops.records import (
 from signals_app.shops.values import (
     Json,
     amount_of,
+    country_of,
     currency_of,
     id_of,
     moment_of,
@@ -93,6 +94,10 @@ def order(payload: Json) -> ShopOrder:
         refunds=[refund(each) for each in parts(payload.get("refunds"))],
         fulfilments=[fulfilment(each) for each in parts(payload.get("fulfillments"))],
         checkout_id=_checkout_id(payload.get("checkout_token"), payload.get("checkout_id")),
+        country=country_of(
+            part(payload.get("shipping_address")).get("country_code"),
+            part(payload.get("billing_address")).get("country_code"),
+        ),
     )
 
 

@@ -35,6 +35,7 @@ _ORDER = f"""
     id name email test createdAt processedAt updatedAt cancelledAt checkoutToken
     totalPriceSet {_MONEY}
     customer {{ id defaultEmailAddress {{ emailAddress }} }}
+    shippingAddress {{ countryCodeV2 }} billingAddress {{ countryCodeV2 }}
     lineItems(first: 20) {{ nodes {{ sku title quantity variant {{ id }} originalUnitPriceSet {_MONEY} }} }}
     refunds(first: 20) {{ id createdAt totalRefundedSet {_MONEY} }}
     fulfillments(first: 10) {{ id status createdAt updatedAt trackingInfo(first: 1) {{ url }} }}

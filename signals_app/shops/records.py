@@ -46,6 +46,8 @@ class ShopOrder:
     refunds: list[ShopRefund]
     fulfilments: list[ShopFulfilment]
     checkout_id: str = ""
+    country: str = ""
+    """Where it goes, else who pays, in two letters; empty: not said."""
 
 
 @dataclass(frozen=True, slots=True)

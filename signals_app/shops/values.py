@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
+from signals_app.core.countries import COUNTRIES
 from signals_app.shops.constants import ISO_4217
 from signals_app.shops.exceptions import UnusableData
 
@@ -112,6 +113,11 @@ def web_address(value: Any, *, longest: int = 2_000) -> str:
         return text if parts.scheme in ("http", "https") and parts.hostname else ""
     except ValueError:
         return ""
+
+
+def country_of(*values: Any) -> str:
+    """Return the first that is a country's code of two letters, or nothing."""
+    return next((code for value in values if (code := text_of(value, longest=3).upper()) in COUNTRIES), "")
 
 
 def part(value: Any) -> Json:

@@ -48,6 +48,7 @@ class TestTheDescription:
         assert all(operation["security"] == [{"API key": []}] for operation in operations)
         assert all(operation.get("description") for operation in operations)
 
+    @pytest.mark.slow
     @pytest.mark.django_db(transaction=True)  # each call through WSGI ends with closing its connection
     def test_holds_for_calls_made_from_it(
         self,

@@ -107,6 +107,7 @@ def test_each_page_opens_for_the_roles_that_may_open_it(
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_no_page_carries_what_a_shopper_sent_as_markup(
     rows: dict[str, models.Model], sign_in: Callable[..., Client]
 ) -> None:

@@ -123,6 +123,7 @@ def publisher(url, folder):
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}/0", "amqp://guest:guest@127.0.0.1:{port}//"])
 def test_a_broker_that_accepts_and_never_answers_holds_a_wake_up_for_seconds(url, tmp_path):
     with contextlib.closing(Proxy()) as silent, publisher(url.format(port=silent.port), tmp_path) as publish:

@@ -133,6 +133,7 @@ class TestMessageStore:
         assert list(store.owners.iterdir()) == []
         assert drain(store, "work", "me") == ["task 0", "task 1", "task 2", "task 3"]
 
+    @pytest.mark.slow
     def test_loses_and_doubles_nothing_between_several_processes(self, store):
         publishers = [child(PUBLISH_MANY, str(store.path), str(number)) for number in range(3)]
         received: Counter[str] = Counter()

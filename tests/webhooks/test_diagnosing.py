@@ -405,6 +405,7 @@ class TestAFloodOfForgeries:
             header = {signature.HEADER: base64.b64encode(hashlib.sha1(body).digest()).decode()}  # noqa: S324 - a forgery
             client.generic("POST", f"/webhooks/insightarc/{source.pk}/", body, "application/json", headers=header)
 
+    @pytest.mark.slow
     def test_of_thousands_leaves_few_rows_and_few_writes(self, client: Client, source: WebhookSource) -> None:
         begun = timezone.now()
         self.forge(client, source, 2_000)

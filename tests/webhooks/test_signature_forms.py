@@ -94,6 +94,7 @@ def made_by_node(texts: list[str]) -> list[dict[str, Any]]:
 @pytest.mark.node
 @needs_node
 class TestNodeAgrees:
+    @pytest.mark.slow
     @given(st.lists(json_texts | nearly_json, min_size=100, max_size=100))
     @settings(max_examples=8)
     def test_on_what_javascript_prints_again(self, texts: list[str]) -> None:

@@ -76,6 +76,7 @@ def false_alarms(moments: list[datetime], *, after: datetime) -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("peak", "visit"), [(3, 1), (20, 1), (20, 6)])
 def test_eight_weeks_of_nights_and_weekends_raise_at_most_one_false_alarm(peak: float, visit: int) -> None:
     moments = traffic(MONDAY, 8, peak, seed=7, visit=visit)
@@ -90,6 +91,7 @@ def test_a_holiday_with_a_fifth_of_the_visitors_raises_none_after_its_first_day(
     assert false_alarms(moments, after=holiday + timedelta(days=1)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("peak", "visit", "at_most"), [(600, 1, 3), (60, 1, 25), (60, 6, 110), (5, 1, 300)], ids=str)
 def test_a_silence_at_noon_is_noticed_within_minutes_to_hours(peak: float, visit: int, at_most: int) -> None:
     noon = MONDAY + timedelta(weeks=4, days=1, hours=10)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from signals_app.catalog import matching
 from signals_app.catalog.exceptions import InvalidAlias
 from signals_app.catalog.models import PageAlias, Product
+from signals_app.catalog.services.url_patterns import page_reader
 from signals_app.projects.models import Project
 
 IGNORED_AT_MOST = 1_000
@@ -18,7 +18,7 @@ def say_page_shows(*, project: Project, page: str, product: Product, by: str) ->
 
     :raises InvalidAlias: if it is no page, or the product is of another store.
     """
-    key = _key(page)
+    key = _key(project, page)
     if product.project_id != project.pk:
         raise InvalidAlias("This product is not one of the store.")
     return PageAlias.objects.update_or_create(
@@ -34,7 +34,7 @@ def ignore_pages(*, project: Project, pattern: str, by: str) -> PageAlias:
     """
     text = pattern.strip()
     is_prefix = text.endswith("*")
-    key = _key(text.removesuffix("*"), slash=is_prefix and text.removesuffix("*").endswith("/"))
+    key = _key(project, text.removesuffix("*"), slash=is_prefix and text.removesuffix("*").endswith("/"))
     if key == "/" and is_prefix:
         raise InvalidAlias("That would be every page. Write more of it, such as /blogs/*.")
     return PageAlias.objects.update_or_create(
@@ -59,10 +59,11 @@ def _chunks(keys: list[str]) -> Iterable[list[str]]:
     return (keys[start : start + 5_000] for start in range(0, len(keys), 5_000))
 
 
-def _key(page: str, *, slash: bool = False) -> str:
+def _key(project: Project, page: str, *, slash: bool = False) -> str:
     text = page.strip()
     if not text.startswith(("/", "http://", "https://")):
         raise InvalidAlias("Write the page as an address or as a path, such as /products/wool-scarf.")
-    found = matching.page_kind(text)
-    key = found.key if found.key.startswith("/") else matching.catalogue_key(text)
+    reader = page_reader(project_id=project.pk)
+    found = reader.page(text)
+    key = found.key if found.key.startswith("/") else reader.catalogue_key(text)
     return key if not slash or key.endswith("/") else f"{key}/"

@@ -48,11 +48,12 @@ def unmatched_pages(*, project: Project, now: datetime, limit: int = 100) -> Unm
     rows = recent.order_by("-received_at", "-id").values_list("received_at", "identifier_id", "relevant_events")
     found: dict[str, UnmatchedPage] = {}
     seen_by: dict[str, set[int | None]] = {}
+    reader = catalog_services.page_reader(project_id=project.pk)
     count, oldest_at = 0, None
     for received_at, identifier_id, events in rows[:SIGNALS_READ].iterator(chunk_size=200):
         count, oldest_at = count + 1, received_at
         names = [event["name"] for event in islice(events, interests.PAGES_READ) if _has_name(event)]
-        for name, page in zip(names, interests.pages_of([{"name": name} for name in names]), strict=True):
+        for name, page in zip(names, map(reader.page, names), strict=True):
             if page.key not in interests.product_candidates([page]):
                 continue
             known = found.get(page.key)

@@ -65,7 +65,7 @@ def _record(shop: ShopConnection, said: ShopOrder, refunded: Decimal, now: datet
     # Read again: the row of the object is held only now.
     known = Order.objects.filter(project=shop.project, order_id=said.order_id).select_related("identifier").first()
     state = _state(said, refunded)
-    values = (said.total, refunded, said.currency, said.placed_at, said.items, state, said.name)
+    values = (said.total, refunded, said.currency, said.placed_at, said.items, state, said.name, said.country)
     if known is not None and values == (
         known.total,
         known.refunded_total,
@@ -74,6 +74,7 @@ def _record(shop: ShopConnection, said: ShopOrder, refunded: Decimal, now: datet
         known.items,
         known.state,
         known.name,
+        known.country if said.country else "",
     ):
         return known, False
     order, _ = customer_services.record_order(
@@ -87,6 +88,7 @@ def _record(shop: ShopConnection, said: ShopOrder, refunded: Decimal, now: datet
         items=said.items,
         state=state,
         refunded_total=refunded,
+        country=said.country or None,
         now=now,
     )
     return order, True

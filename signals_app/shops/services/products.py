@@ -7,7 +7,6 @@ from urllib.parse import quote, urlsplit
 
 from django.db import transaction
 
-from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.constants import Availability
 from signals_app.catalog.feed_items import FeedItem
@@ -61,7 +60,7 @@ def _item(shop: ShopConnection, said: ShopProduct, variant: ShopVariant) -> Feed
         title=said.title,
         description=said.description,
         url=url,
-        url_key=matching.catalogue_key(url),
+        url_key=catalog_services.page_reader(project_id=shop.project_id).catalogue_key(url),
         image_url=variant.image_url or said.image_url,
         price=variant.full_price or variant.price,
         sale_price=variant.price if variant.full_price is not None else None,

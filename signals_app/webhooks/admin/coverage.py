@@ -25,7 +25,10 @@ LINES = (
     ("with_email", "E-mail known", "warn"),
     ("with_consent", "May be mailed", "good"),
 )
-REMEDY_LINKS = {"kit": ("admin:storefront_storefront_changelist", "Identity kit"), "consents": ("api:docs", "API")}
+REMEDY_LINKS = {
+    "kit": ("admin:storefront_storefront_changelist", "Identity kit"),
+    "consents": ("admin:transfers_importrun_changelist", "Import them"),
+}
 
 
 @dataclass(frozen=True, slots=True)
