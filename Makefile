@@ -40,8 +40,15 @@ run: .venv/installed-base ## Migrate, then run web, worker and beat (PORT=8000)
 	@exec $(MANAGE) run --port $(PORT)
 
 .PHONY: test
-test: .venv/installed-dev ## Run the tests on SQLite, then those of the database on an embedded PostgreSQL
-	$(BIN)/python -m pytest $(IN_PARALLEL)
+test: .venv/installed-dev ## Run the tests on SQLite, but for those that are slow or start programs
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow and not processes and not browser"
+
+.PHONY: test-slow
+test-slow: .venv/installed-dev ## Run the others: slow ones, the running program with kill -9, a real Chromium
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m "slow or processes or browser"
+
+.PHONY: test-postgresql
+test-postgresql: .venv/installed-dev ## Run the tests of the database on an embedded PostgreSQL, or that of DATABASE_URL
 	$(BIN)/python -m tests.on_postgresql $(IN_PARALLEL) --database-only -m "not processes and not browser"
 
 .PHONY: bench
