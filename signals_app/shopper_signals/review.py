@@ -16,7 +16,9 @@ from signals_app.shopper_signals.outlook import Outlook
 NOTICEABLE_POINTS = 2.0
 """A profile is looked at again when its score will have changed by this much, or its stage."""
 NEAR_ENOUGH = 0.1
-MOST_LOOKS = 40
+MOST_LOOKS = 60
+HALVES_EVERY = 3
+"""Where the score is no straight line, secants alone come near from one side only, and slowly."""
 A_MOMENT = 1 / 7200
 """Half a second: past a step's beginning by more than a rounding error."""
 
@@ -73,7 +75,7 @@ def _reaches(outlook: Outlook, score: float, target: float, days: int) -> float:
     aim = math.log2(score / ((target + lowest) / 2))
     low, high = 0.0, math.inf
     hours = outlook.half_life * aim
-    for _ in range(MOST_LOOKS):
+    for look in range(1, MOST_LOOKS):
         later = outlook.score(hours, days)
         if lowest <= later <= target:
             return hours
@@ -83,6 +85,6 @@ def _reaches(outlook: Outlook, score: float, target: float, days: int) -> float:
             high = hours
         fallen = math.log2(score / later) if later > 0 else math.inf
         hours = hours * aim / fallen if fallen > 0 else hours * 2
-        if not low < hours < high:
+        if not low < hours < high or (look % HALVES_EVERY == 0 and high < math.inf):
             hours = (low + high) / 2 if high < math.inf else low * 2
     return high

@@ -13,7 +13,7 @@ from signals_app.projects.models import Project
 from signals_app.remarketing.models import Calibration
 from signals_app.shopper_signals.models import ShopperSignal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PATTERNS = "/admin/catalog/urlpatterns/"
 OpenPage = Callable[..., Page]
