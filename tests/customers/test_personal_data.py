@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from signals_app.customers import services
-from signals_app.customers.exceptions import ErasedIdentifier
+from signals_app.customers.exceptions import ErasedIdentifier, IdentityKeepsMoving
 from signals_app.customers.models import Consent, Customer, Identifier, IdentityConflict, IdentityEdge, Order
 from signals_app.customers.services import Sighting
 from signals_app.projects.models import Project
@@ -118,3 +118,17 @@ class TestAnErasure:
 
         assert services.has_consent(customer=customer).granted is True
         assert found["again"].value == "ada"
+
+    def test_that_has_begun_lets_nobody_in_by_an_id_without_a_tombstone_yet(self, ada: Customer, shop: Project) -> None:
+        visits = [f"visit-{number}" for number in range(205)]
+        services.resolve(project=shop, sightings=[Sighting(one, ADA | {"session_id": one}) for one in visits], now=NOW)
+
+        last = Identifier.objects.filter(customer=ada).latest("pk").value
+
+        services.begin_erasure(customer=ada, now=NOW)
+
+        with pytest.raises(IdentityKeepsMoving):
+            services.identify(project=shop, identifiers={"session_id": last}, now=NOW)
+        services.continue_erasures(now=NOW)
+        with pytest.raises(ErasedIdentifier):
+            services.identify(project=shop, identifiers={"session_id": last}, now=NOW)
