@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 
 from signals_app.core.admin import ChoicesFilter, DateTimeRangeFilter, ProjectScopedAdmin, ReadOnlyAdmin, display
 from signals_app.core.display import ago, badge
+from signals_app.core.turns import wake
 from signals_app.customers import facets, tasks
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import ErasureState
@@ -36,7 +37,7 @@ def erase_and_report(request: HttpRequest, customer: Customer) -> HttpResponse:
     if customer_services.continue_erasures(now=now, seconds=SECONDS_IN_THE_REQUEST, only=report.pk):
         messages.success(request, "The shopper is erased. Here is what was deleted and what was kept.")
     else:
-        tasks.continue_erasures.delay()
+        wake(tasks.continue_erasures)
         messages.success(
             request, "The shopper is out of reach: not found, not mailed. The long history is being deleted; reload."
         )

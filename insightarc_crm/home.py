@@ -139,7 +139,8 @@ def signals_by_day(*, project: Project, now: datetime) -> list[dict[str, Any]]:
 def leaving(*, project: Project, now: datetime) -> dict[str, Any]:
     """Return the shoppers who are leaving with intent: how many, and those with the highest score."""
     profiles = IntentProfile.objects.filter(project=project, stage=Stage.LEAVING_WITH_INTENT)
-    shown = list(profiles.select_related("customer").order_by("-intent_score")[:LEAVING_SHOWN])
+    living = profiles.filter(customer__erased_at=None).select_related("customer")
+    shown = list(living.order_by("-intent_score")[:LEAVING_SHOWN])
     labels = top_interest_labels(project=project, customer_ids=[profile.customer_id for profile in shown])
     count = profiles.order_by()[: LEAVING_COUNTED + 1].count()
     rows = [

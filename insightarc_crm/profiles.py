@@ -132,7 +132,8 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
             "opts": self.opts,
             "object": customer,
             "original": customer,
-            "may_record_consent": self.may(request, "customers.record_consent") and bool(customer.email),
+            "may_record_consent": self.may(request, "customers.record_consent")
+            and bool(customer.email or customer.external_id),
             "may_explain": self.may(request, "remarketing.explain_match"),
             "consent_form": ConsentForm(),
             "buttons": self._buttons(request, customer),

@@ -11,7 +11,6 @@ from signals_app.core import display
 from signals_app.customers.models import Customer
 from signals_app.remarketing.models import RemarketingRule
 from signals_app.shopper_signals.models import IntentProfile
-from signals_app.webhooks.constants import MAPPED
 
 register = template.Library()
 
@@ -56,8 +55,3 @@ def share_bar(share: float) -> SafeString:
 def part(count: int, whole: int) -> str:
     """Return a number with the share that it is: 12 (40%)."""
     return f"{count:,} ({count / whole:.0%})" if whole else f"{count:,}"
-
-
-@register.simple_tag
-def mapped_label(name: str) -> str:
-    return MAPPED.get(name, name)

@@ -46,15 +46,18 @@ def ago(moment: datetime | None, *, now: datetime | None = None) -> SafeString |
     """Return how long ago a moment was, with the exact time on hover."""
     if moment is None:
         return "–"
-    now = now or timezone.now()
     exact = timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
-    if moment > now:
-        words = f"in {timesince(now, moment, depth=1)}"
-    elif (now - moment).total_seconds() < 60:
-        words = "just now"
-    else:
-        words = f"{timesince(moment, now, depth=1)} ago"
+    words = ago_in_words(moment, now=now or timezone.now())
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, words)
+
+
+def ago_in_words(moment: datetime, *, now: datetime) -> str:
+    """Return how long ago a moment was, or how soon it will be."""
+    if moment > now:
+        return f"in {timesince(now, moment, depth=1)}"
+    if (now - moment).total_seconds() < 60:
+        return "just now"
+    return f"{timesince(moment, now, depth=1)} ago"
 
 
 def is_web_address(address: str) -> bool:

@@ -1,11 +1,16 @@
-"""Keeping wake-up calls from taking every thread of a worker."""
+"""Wake-up calls: sent when something was asked for, and kept from taking every thread of a worker."""
 
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
+
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
 
 Arguments = ParamSpec("Arguments")
 
@@ -35,3 +40,12 @@ def in_turn(threads: int = 1) -> Callable[[Callable[Arguments, None]], Callable[
         return work_in_turn
 
     return decorate
+
+
+def wake(task: Any) -> None:
+    """Have a task do soon what was just asked for; a call that is lost only makes that begin later."""
+    if settings.PUBLISH_WAKE_UPS:
+        try:
+            task.delay()
+        except Exception:
+            logger.warning("A wake-up could not be published; the sweeper will find its row.", exc_info=True)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.db.models import Max, Model, Q
 
@@ -18,10 +19,12 @@ from signals_app.customers.facets import (
     Facet,
     Kept,
     Step,
+    Subject,
     TimelineEntry,
     Tone,
     deleting,
 )
+from signals_app.customers.mentions import Mentions
 from signals_app.customers.models import (
     Checkout,
     Consent,
@@ -35,6 +38,7 @@ from signals_app.customers.models import (
     Order,
 )
 from signals_app.customers.traits import describe
+from signals_app.projects.models import SavedView
 from signals_app.transfers import services as transfers
 
 
@@ -153,6 +157,20 @@ TABLES = (
     ),
 )  # fmt: skip
 
+
+def _forget_searches(subject: Subject, place: str, limit: int) -> Step:
+    """Delete the saved views that search for the person, or bear their name; of each list a member has a few only."""
+    wanted, own = Mentions(subject.known_ids), {key.value.casefold() for key in subject.known_ids}
+    views = SavedView.objects.filter(project=subject.customer.project)
+    found = []
+    for pk, name, query in views.values_list("pk", "name", "query"):
+        parts = parse_qsl(query)
+        is_search = any(key == "q" and value.strip().casefold() in own for key, value in parts)
+        if is_search or wanted.found_in(" ".join((name, *(value for _, value in parts)))):
+            found.append(pk)
+    return Step(SavedView.objects.filter(pk__in=found).delete()[0])
+
+
 PARTS = (
     ErasePart(
         "Visits to the checkout",
@@ -176,6 +194,7 @@ PARTS = (
         why="a file may name the person; asked for again, it comes without",
         is_search=True,
     ),
+    ErasePart("Saved views that search for them", _forget_searches, is_search=True),
     ErasePart("Possible duplicates", deleting(lambda subject: _conflicts(subject.customer))),
     ErasePart(
         "Links between known IDs",

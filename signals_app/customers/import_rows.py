@@ -23,7 +23,6 @@ from signals_app.transfers.exceptions import ColumnsRefused, RowRefused
 from signals_app.transfers.kinds import OTHER_PREFIX, ImportContext
 
 Cells = Mapping[str, str]
-IDENTIFIER_COLUMNS = ("external_id", "email", "anonymous_id")
 MAX_ATTRIBUTE = 1_000
 MAX_ATTRIBUTE_NAME = 60
 NO_PERSON = "Names nobody: an e-mail address or a customer ID is needed."

@@ -16,12 +16,7 @@ def refresh_due_profiles(**kwargs: object) -> int:
     """Score the profiles again whose time has come, whose shopper has ordered, whose half-life has changed, or whose history is new."""
     now, until = timezone.now(), time.monotonic() + SECONDS_A_CALL
     count = 0
-    for step in (
-        services.continue_folding,
-        services.follow_orders,
-        services.refresh_due_profiles,
-        services.refold_outdated,
-    ):
+    for step in services.PROFILE_STEPS:
         while time.monotonic() < until and (done := step(now=now)):
             count += done
     return count

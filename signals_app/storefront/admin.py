@@ -15,6 +15,11 @@ from django.utils import timezone
 
 from signals_app.core.admin import ProjectSingletonAdmin, display, post_action
 from signals_app.core.display import badge, lines
+from signals_app.core.turns import wake
+from signals_app.customers import services as customers
+from signals_app.customers import tasks as customer_tasks
+from signals_app.customers.constants import Evidence
+from signals_app.customers.models import IdentityEdge
 from signals_app.storefront import services
 from signals_app.storefront.constants import ConsentMode, Outcome
 from signals_app.storefront.forms import StorefrontForm
@@ -42,7 +47,7 @@ class StorefrontAdmin(ProjectSingletonAdmin[Storefront]):
     form = StorefrontForm
     change_form_template = "admin/storefront/identity_kit.html"
     list_display = ("state", "addresses")
-    actions_detail = ("new_secret",)
+    actions_detail = ("new_secret", "undo_session_links")
     fieldsets = (
         ("Who may call", {"fields": ("is_enabled", "allowed_origins", "accepts_pixel")}),
         ("When the shopper agrees", {"fields": ("consent_mode", ("consent_check", "consent_event"))}),
@@ -88,6 +93,12 @@ class StorefrontAdmin(ProjectSingletonAdmin[Storefront]):
             )
         ]
         return own + super().get_urls()
+
+    def offers(self, request: HttpRequest, button: str, object_id: Any) -> bool:
+        if not button.endswith("undo_session_links"):
+            return super().offers(request, button, object_id)
+        project = getattr(request, "project", None)
+        return IdentityEdge.objects.filter(project=project, evidence=Evidence.CLICK).exists()
 
     def render_change_form(
         self,
@@ -161,3 +172,18 @@ class StorefrontAdmin(ProjectSingletonAdmin[Storefront]):
         messages.success(
             request, "There is a new proof secret. Put it into the shop's server or theme within seven days."
         )
+
+    @post_action(
+        description="Take back session links",
+        question="Every tie that a click in a mail has made so far is undone: whom only such a tie holds together is "
+        "parted, and each gets back what is their own. Ties that something else shows stay. Later clicks tie again, "
+        "unless session links are switched off.",
+        permission="customers.undo_link",
+        icon="link_off",
+    )
+    def undo_session_links(self, request: HttpRequest, obj: Storefront) -> None:
+        customers.undo_links_of_kind(
+            project=obj.project, evidence=Evidence.CLICK, by=request.user.get_username(), now=timezone.now()
+        )
+        wake(customer_tasks.continue_removals)
+        messages.success(request, "The ties are being taken back. Profiles that they held together part as it goes on.")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
+from signals_app.core import turns
 from signals_app.core.turns import in_turn
 from signals_app.transfers import services
-
-logger = logging.getLogger(__name__)
 
 SECONDS_AT_A_TIME = 20
 
@@ -31,9 +28,5 @@ def continue_transfers(**_: object) -> None:
 
 
 def wake() -> None:
-    """Have what was just asked for begin soon; a call that is lost only makes it begin later."""
-    if settings.PUBLISH_WAKE_UPS:
-        try:
-            continue_transfers.delay()
-        except Exception:
-            logger.warning("A wake-up could not be published; the sweeper will find its row.", exc_info=True)
+    """Have what was just asked for begin soon."""
+    turns.wake(continue_transfers)

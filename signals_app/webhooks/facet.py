@@ -11,11 +11,11 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from signals_app.customers.facets import ErasePart, ExportTable, Facet, Step, Subject
+from signals_app.customers.mentions import Mentions
 from signals_app.customers.models import Customer, Identifier, IdentityConflict
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import inbox, mapping, payload
 from signals_app.webhooks.exceptions import InvalidConfiguration, MalformedDelivery
-from signals_app.webhooks.mentions import Mentions
 from signals_app.webhooks.models import (
     InboxItem,
     ReplayRun,

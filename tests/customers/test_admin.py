@@ -12,6 +12,7 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
+from kombu.exceptions import OperationalError
 
 from signals_app.catalog.models import Product
 from signals_app.customers import services
@@ -178,6 +179,33 @@ def test_an_owner_exports_and_erases(sign_in: Callable[..., Client], anna: Custo
     assert still_there
     assert not Customer.objects.exists()
     assert owner.get(page).status_code == 404
+
+
+def test_an_erasure_begins_although_the_broker_is_down(
+    sign_in: Callable[..., Client], anna: Customer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("connection refused")
+
+    settings.PUBLISH_WAKE_UPS = True
+    monkeypatch.setattr("celery.app.task.Task.apply_async", refuse)
+    monkeypatch.setattr("insightarc_crm.erasures.SECONDS_IN_THE_REQUEST", 0.0)
+
+    answer = sign_in(Role.OWNER).post(reverse("admin:customers_customer_erase", args=[anna.pk]), follow=True)
+
+    assert "out of reach" in answer.content.decode()
+    assert not Customer.objects.exists()
+
+
+def test_consent_is_recorded_of_who_has_only_a_customer_id(marketer: Client, project: Project) -> None:
+    known = services.identify(project=project, identifiers={"external_id": "7"}, now=NOW).customer
+    browser = services.identify(project=project, identifiers={"anonymous_id": "b"}, now=NOW).customer
+
+    def offers(customer: Customer) -> bool:
+        page = marketer.get(reverse("admin:customers_customer_change", args=[customer.pk]))
+        return bool(page.context["may_record_consent"])
+
+    assert (offers(known), offers(browser)) == (True, False)
 
 
 def test_only_owners_export_and_erase(marketer: Client, anna: Customer) -> None:

@@ -170,17 +170,6 @@ class TestWhatAShopperAllows:
         shop.save()
         assert allowed() == [False, False, True]
 
-    def test_is_shown_by_purpose_with_everything_that_was_said(self, shop: Project) -> None:
-        say(shop, True, email="a@example.com")
-        customer = say(shop, False, email="a@example.com")
-
-        marketing, personalisation, tracking = services.purposes_of(customer=customer)
-
-        assert (marketing.is_said, marketing.answer.granted) == (True, False)
-        assert [change.is_granted for change in marketing.history] == [False, True]
-        assert (personalisation.is_said, personalisation.answer.granted, personalisation.history) == (False, True, [])
-        assert tracking.answer.granted is False
-
     def test_can_be_told_to_a_person(self, shop: Project) -> None:
         customer = services.identify(project=shop, identifiers={"external_id": "7"}, now=NOW).customer
         form = ConsentForm(

@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from signals_app.customers import services
-from signals_app.customers.exceptions import ErasedIdentifier
+from signals_app.customers.exceptions import ErasedIdentifier, IdentityKeepsMoving
 from signals_app.customers.models import Consent, Customer, Identifier, IdentityConflict, IdentityEdge, Order
 from signals_app.customers.services import Sighting
-from signals_app.projects.models import Project
+from signals_app.projects.models import Project, SavedView
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ADA = {"external_id": "ada", "email": "ada@example.com", "anonymous_id": "kiosk"}
@@ -118,3 +118,30 @@ class TestAnErasure:
 
         assert services.has_consent(customer=customer).granted is True
         assert found["again"].value == "ada"
+
+    def test_that_has_begun_lets_nobody_in_by_an_id_without_a_tombstone_yet(self, ada: Customer, shop: Project) -> None:
+        visits = [f"visit-{number}" for number in range(205)]
+        services.resolve(project=shop, sightings=[Sighting(one, ADA | {"session_id": one}) for one in visits], now=NOW)
+
+        last = Identifier.objects.filter(customer=ada).latest("pk").value
+
+        services.begin_erasure(customer=ada, now=NOW)
+
+        with pytest.raises(IdentityKeepsMoving):
+            services.identify(project=shop, identifiers={"session_id": last}, now=NOW)
+        services.continue_erasures(now=NOW)
+        with pytest.raises(ErasedIdentifier):
+            services.identify(project=shop, identifiers={"session_id": last}, now=NOW)
+
+    def test_takes_the_saved_views_that_search_for_the_person(self, ada: Customer, shop: Project) -> None:
+        for name, query in (
+            ("By address", "q=Ada%40Example.com"),
+            ("By number", "q=ada"),
+            ("ada@example.com", "consent=granted"),
+            ("Others", "q=ada-lovelace&consent=granted"),
+        ):
+            SavedView.objects.create(project=shop, list_name="customers.customer", name=name, query=query)
+
+        services.erase_customer(customer=ada, now=NOW)
+
+        assert set(SavedView.objects.values_list("name", flat=True)) == {"Others"}

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from signals_app.customers import services as customer_services
 from signals_app.customers.models import Consent, ConsentChange
 from signals_app.emails import services as email_services
 from signals_app.emails.constants import SuppressionReason
@@ -227,6 +228,12 @@ class TestUnknownLink:
         message.delete()
 
         assert client.get(address).status_code == 404
+
+    def test_so_is_one_whose_shopper_is_being_erased(self, address: str, client: Client, message: EmailMessage) -> None:
+        customer_services.begin_erasure(customer=message.identifier.customer, now=NOW)
+
+        assert client.get(address).status_code == 404
+        assert client.post(address).status_code == 404
 
     def test_the_link_of_a_test_mail_says_what_it_is(self, db: None, client: Client) -> None:
         address = f"/e/u/{email_services.unsubscribe_token(None)}"

@@ -11,11 +11,12 @@ from django.test import Client
 from django.urls import reverse
 
 from insightarc_crm import setup_checklist
+from signals_app.customers import services as customer_services
 from signals_app.customers.models import Consent, Customer, Identifier
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from signals_app.remarketing.models import RuleMatch
-from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
 from signals_app.webhooks.models import WebhookDelivery, WebhookSource
 from tests.insightarc_crm.furnishing import furnish
 
@@ -147,3 +148,13 @@ def test_the_sidebar_lists_every_group_for_an_owner(project: Project, sign_in: C
         ("Advanced", 2),
         ("Settings", 6),
     ]
+
+
+def test_names_nobody_who_is_being_erased(project: Project, sign_in: Callable[..., Client]) -> None:
+    ada = customer_services.identify(project=project, identifiers={"email": "ada@example.com"}, now=NOW).customer
+    IntentProfile.objects.create(customer=ada, project=project, stage="leaving_with_intent", intent_score=80)
+    shown = str(ada.pk) in sign_in().get("/admin/").content.decode()
+
+    customer_services.begin_erasure(customer=ada, now=NOW)
+
+    assert (shown, str(ada.pk) in sign_in().get("/admin/").content.decode()) == (True, False)

@@ -23,6 +23,7 @@ from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from signals_app.remarketing import results
 from signals_app.remarketing.models import ErasedResult, RemarketingRule, RuleMatch
+from signals_app.remarketing.services import follow_facts
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import pipeline
 from signals_app.webhooks import services as webhooks
@@ -224,6 +225,14 @@ def test_from_the_first_step_on_the_person_is_out_of_reach_and_a_killed_worker_l
     assert report.state == ErasureState.DONE
     assert said["Incoming log", "Raw requests behind their signals"] == 3
     assert tables_that_say(ANNA.values()) == []
+
+
+def test_orders_of_a_person_who_is_being_erased_keep_no_other_facts_waiting(anna: Customer) -> None:
+    customers.begin_erasure(customer=anna, now=LATER)
+
+    followed = [follow_facts(now=LATER), follow_facts(now=LATER)]
+
+    assert followed[0] > 0 == followed[1]
 
 
 identifiers = st.fixed_dictionaries(

@@ -16,6 +16,8 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from liquid import Environment
 
+from signals_app.customers import services as customers
+from signals_app.customers.constants import Evidence
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from signals_app.storefront import services
@@ -23,7 +25,7 @@ from signals_app.storefront.constants import ConsentMode
 from signals_app.storefront.models import Storefront
 from signals_app.storefront.proofs import proof_of
 from signals_app.storefront.snippets import SCRIPT, html_snippet, pixel_snippet, theme_snippet
-from tests.storefront.conftest import Call
+from tests.storefront.conftest import NOW, Call, people
 
 LIST = "/admin/storefront/storefront/"
 SignIn = Callable[..., Client]
@@ -145,6 +147,23 @@ class TestTheSecret:
         assert renewed.previous_secret == old != renewed.proof_secret
         assert "Proofs made with the secret before" in browser.get(page(renewed)).content.decode()
         assert sign_in(Role.MARKETER).post(url).status_code == 403
+
+
+class TestSessionLinks:
+    def test_are_taken_back_as_a_whole(self, storefront: Storefront, sign_in: SignIn) -> None:
+        url, marketer = f"{LIST}{storefront.pk}/undo_session_links/", sign_in(Role.MARKETER)
+        assert url not in marketer.get(page(storefront)).content.decode()
+        clicked = {"email": "ada@example.com", "anonymous_id": "borrowed"}
+        sighting = customers.Sighting("mail:1", clicked, evidence=Evidence.CLICK)
+        customers.resolve(project=storefront.project, sightings=[sighting], now=NOW)
+        assert url in marketer.get(page(storefront)).content.decode()
+        assert "Ties that something else shows stay" in marketer.get(url).content.decode()
+        assert sign_in(Role.OPERATOR).post(url).status_code == 403
+
+        marketer.post(url)
+        customers.continue_removals(now=NOW)
+
+        assert people() == [[("anonymous_id", "borrowed")], [("email", "ada@example.com")]]
 
 
 class TestTheSnippets:

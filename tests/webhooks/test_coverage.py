@@ -136,6 +136,16 @@ def test_leaves_out_what_came_within_the_minute_or_is_no_signal(
     assert days(source) == [(24, 1, 0, 0, 0)]
 
 
+def test_passes_over_what_shops_post(project: Project) -> None:
+    shop = services.connect_shop(project=project, domain="nordlicht.myshopify.com", now=NOW)
+    WebhookDelivery.objects.create(
+        source=shop.webhook_source, verdict="ACCEPTED", body=b"{}", body_sha256=b"1" * 32, received_at=NOW
+    )
+
+    assert count() == 0
+    assert not HourlyCoverage.objects.exists()
+
+
 def test_begins_thirty_days_back_and_goes_by_the_stores_calendar(
     process: Callable[..., None], source: WebhookSource
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signals_app.customers.joining import Key
-from signals_app.webhooks.mentions import Mentions
+from signals_app.customers.mentions import Mentions
 
 ANNA = (Key("email", "anna@example.com"), Key("external_id", "anna-1"), Key("session_id", "7"))
 

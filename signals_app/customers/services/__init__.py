@@ -3,12 +3,10 @@
 from signals_app.customers.services.archive import archive_of
 from signals_app.customers.services.consent import (
     ConsentAnswer,
-    PurposeState,
     consents_of,
     has_consent,
     may_personalise,
     may_track,
-    purposes_of,
     record_consent,
     record_consent_by_hand,
 )
@@ -49,7 +47,6 @@ __all__ = [
     "IdentifyResult",
     "MergePreview",
     "Parting",
-    "PurposeState",
     "Sighting",
     "UndoPreview",
     "archive_of",
@@ -75,7 +72,6 @@ __all__ = [
     "merge",
     "preview_merge",
     "preview_undo",
-    "purposes_of",
     "record_checkout",
     "record_consent",
     "record_consent_by_hand",

@@ -35,17 +35,6 @@ class ConsentAnswer:
     """Why, in words a marketer can read: "granted 2026-11-02 (newsletter form)"."""
 
 
-@dataclass(frozen=True)
-class PurposeState:
-    """One purpose on a shopper's page: what holds, why, and everything that was said, newest first."""
-
-    topic: Topic
-    answer: ConsentAnswer
-    is_said: bool
-    """False: nothing was said, the store's own rule decides."""
-    history: list[ConsentChange]
-
-
 @transaction.atomic
 def record_consent(
     *,
@@ -183,18 +172,3 @@ def consents_of(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str
         purpose = f"{channel}.{topic}"
         found[pk][purpose] = found[pk].get(purpose, True) and is_granted
     return {pk: found.get(pk, {}) for pk in customer_ids}
-
-
-def purposes_of(*, customer: Customer, limit: int = 20) -> list[PurposeState]:
-    """Return every purpose of the e-mail channel for a shopper's page, each with up to `limit` things said."""
-    spoken = set(
-        Consent.objects.filter(identifier__customer=customer, channel=Channel.EMAIL).values_list("topic", flat=True)
-    )
-    history: dict[str, list[ConsentChange]] = defaultdict(list)
-    changes = ConsentChange.objects.filter(identifier__customer=customer, channel=Channel.EMAIL)
-    for change in changes.order_by("-recorded_at", "-pk")[: limit * len(Topic)]:
-        history[change.topic].append(change)
-    return [
-        PurposeState(topic, has_consent(customer=customer, topic=topic), topic in spoken, history[topic][:limit])
-        for topic in Topic
-    ]

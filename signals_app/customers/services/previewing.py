@@ -31,10 +31,6 @@ class ComparedTrait:
     together: Trait
     let_go: tuple[str, ...] = ()
 
-    @property
-    def is_told_apart(self) -> bool:
-        return (self.left.value, self.left.items) != (self.right.value, self.right.items)
-
 
 @dataclass(frozen=True)
 class MergePreview:

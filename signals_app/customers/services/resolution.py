@@ -264,7 +264,10 @@ def _pointers(project: Project, keys: Collection[Key]) -> dict[Key, Pointer]:
 def _reread(existing: dict[Key, Pointer], locked: Mapping[uuid.UUID, Customer]) -> dict[Key, Pointer]:
     """Return the pointers as they are under the lock; whoever moves one holds the lock of its customer."""
     if not connection.features.has_select_for_update:
-        return existing  # SQLite: our transaction has been the only one that writes since it began
+        # SQLite: our transaction has been the only one that writes since it began.
+        if not locked.keys() >= {pointer.customer_id for pointer in existing.values()}:
+            raise _Moved  # of somebody who is being erased, whose many IDs have not all got their tombstones yet
+        return existing
     stored = Identifier.objects.filter(pk__any_of=[pointer.pk for pointer in existing.values()])
     customer_of = dict(read_rows(stored.values_list("pk", "customer_id")))
     if not locked.keys() >= set(customer_of.values()):

@@ -165,7 +165,9 @@ def subscription_of(*, token: str) -> Subscription:
     if value == PREVIEW_TOKEN_OF:
         return Subscription(message=None, project=None, email="", is_suppressed=False)
     message_id = uuid.UUID(bytes=base64.urlsafe_b64decode(value + "=="))
-    message = EmailMessage.objects.select_related("project", "identifier__customer").filter(pk=message_id).first()
+    # Of somebody who is being erased the mail goes too, a moment later; their address is gone already.
+    mails = EmailMessage.objects.filter(identifier__customer__erased_at=None)
+    message = mails.select_related("project", "identifier__customer").filter(pk=message_id).first()
     if message is None:
         raise UnknownToken
     email = message.to_email or message.identifier.customer.email

@@ -84,7 +84,9 @@ def _follow(fact: Fact, now: datetime) -> None:
 
 
 def _follow_orders(project: Project, entry_event: EntryEvent, ids: Iterable[str], now: datetime) -> None:
-    rows, shipments = Order.objects.filter(project=project), Fulfilment.objects.none()
+    # Without those of shoppers who are being erased: nobody can lock these, and others' facts must not wait for them.
+    rows = Order.objects.filter(project=project, identifier__customer__erased_at=None)
+    shipments = Fulfilment.objects.none()
     if entry_event is EntryEvent.ORDER:
         rows = rows.filter(pk__in=list(ids))
     else:

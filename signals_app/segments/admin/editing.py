@@ -10,8 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponseNotAllowed, JsonRespon
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.timesince import timesince
 
+from signals_app.core.display import ago_in_words
 from signals_app.core.time_limit import TookTooLong
 from signals_app.customers.models import Customer
 from signals_app.projects.models import Project
@@ -120,13 +120,5 @@ def _profile_answer(customer: Customer, values: dict[str, Any], now: datetime) -
         "url": reverse("admin:customers_customer_change", args=[customer.pk]),
         "stage": Stage(stage).label if stage else "–",
         "score": "–" if score is None else f"{score:.0f}",
-        "lastSeen": _ago(customer.last_seen_at, now),
+        "lastSeen": ago_in_words(seen, now=now).replace("\xa0", " ") if (seen := customer.last_seen_at) else "–",
     }
-
-
-def _ago(moment: datetime | None, now: datetime) -> str:
-    if moment is None:
-        return "–"
-    if (now - moment).total_seconds() < 60:
-        return "just now"
-    return f"{timesince(moment, now, depth=1)} ago".replace("\xa0", " ")

@@ -25,7 +25,11 @@ from signals_app.shopper_signals.services.recomputing import (
 from signals_app.shopper_signals.services.recording import NewSignal, RecordedSignal, record_signals
 from signals_app.shopper_signals.services.unmatched import UnmatchedPage, UnmatchedPages, unmatched_pages
 
+PROFILE_STEPS = (continue_folding, follow_orders, refresh_due_profiles, refold_outdated)
+"""What keeps profiles true as time, orders and settings go on, in the order in which it is done."""
+
 __all__ = [
+    "PROFILE_STEPS",
     "Evidence",
     "FoundEvidence",
     "IntentPoint",

@@ -132,12 +132,21 @@ def note_data_request(
 def erase_on_request(
     *, shop: ShopConnection, said: PrivacyDemand, reference: str, come_at: datetime, now: datetime
 ) -> int:
-    """Erase everybody whom the request names, remember that for ever, and return how many profiles that were."""
+    """
+    Erase everybody whom the request names, remember that for ever, and return how many profiles that were.
+
+    They are out of reach when this returns; a long history is left to the workers, since the webhook's transaction must
+    not last as long as that takes.
+    """
     customer_services.bury_identifiers(project=shop.project, identifiers=said.identifiers, now=now)
     found = Customer.objects.filter(project=shop.project).filter(_names(said.identifiers)).distinct()
-    erased = [customer_services.erase_customer(customer=customer, now=now) for customer in found.order_by("pk")]
-    rows = sum(sum(each.values()) for each in erased)
-    note = f"{rows:,} rows in all rooms were deleted." if erased else "Nothing was stored of this person."
+    erased = [
+        customer_services.begin_erasure(customer=customer, by=SYSTEM, now=now) for customer in found.order_by("pk")
+    ]
+    note = "Nothing was stored of this person."
+    if erased:
+        profiles = "1 profile is" if len(erased) == 1 else f"{len(erased)} profiles are"
+        note = f"{profiles} erased; the page “Erasures” says what was deleted."
     request = PrivacyRequest(
         shop=shop,
         kind=PrivacyKind.CUSTOMER_ERASURE,

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from signals_app.customers import services as customers
-from signals_app.customers.constants import Evidence, IdentifierKind, Topic
+from signals_app.customers.constants import Evidence, IdentifierKind
 from signals_app.customers.models import Identifier, IdentityEdge
 from signals_app.emails.constants import MessagePurpose
 from signals_app.emails.link_decorators import LinkRequest
@@ -35,7 +35,7 @@ def session_link_decorator(request: LinkRequest) -> Callable[[str], str] | None:
     if message.purpose == MessagePurpose.TEST:
         return None
     storefront = Storefront.objects.filter(project=message.project_id, is_enabled=True, has_session_links=True).first()
-    if storefront is None or not customers.has_consent(customer=request.customer, topic=Topic.TRACKING).granted:
+    if storefront is None or not customers.may_track(customer=request.customer).granted:
         return None
     token, allowed = click_tokens.sign(message.pk), frozenset(storefront.allowed_origins)
 
@@ -69,7 +69,7 @@ def follow_click(*, storefront: Storefront, token: str, visitor: str, now: datet
         project=storefront.project_id, kind=IdentifierKind.EMAIL, value=message.to_email.lower()
     )
     address = sent_to.select_related("customer__project").first()
-    if address is None or not customers.has_consent(customer=address.customer, topic=Topic.TRACKING).granted:
+    if address is None or not customers.may_track(customer=address.customer).granted:
         return False
     reference = f"mail:{message.pk}"
     if _is_of_another(storefront, address, visitor) or _has_been_passed_around(address, visitor, reference):

@@ -66,7 +66,7 @@ def count_coverage(*, now: datetime, seconds: float) -> int:
     Safe to run any number of times and twice at once: a slice counts only for whoever moves the cursor.
     """
     stop_at, total = time.monotonic() + seconds, 0
-    for source in WebhookSource.objects.select_related("project").order_by("pk"):
+    for source in WebhookSource.objects.of_insightarc().select_related("project").order_by("pk"):
         while time.monotonic() < stop_at:
             counted = _count_slice(source, until=now - SETTLES, now=now)
             total += counted
