@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ FOUND = 20
 BROWSERS = 50
 SECONDS_FOLDING = 1.0
 NOTHING = frozenset({"–", "None", "0"})
+IMPORTED_ROW = re.compile(r"import:(?P<run>[0-9a-f-]{36}):(?P<number>\d+)")
+"""What showed a link that a list brought, as `transfers` names it."""
 STATE_TONES = {ConflictState.OPEN.value: "warn", ConflictState.KEPT_APART.value: "info"}
 
 
@@ -58,6 +61,11 @@ class DuplicatesChangeList(QuickChangeList):
 @admin.register(IdentityConflict)
 class IdentityConflictAdmin(ProjectScopedAdmin[IdentityConflict]):
     """Two known shoppers seen as one. A machine never joins them; a person says whether they are."""
+
+    when_empty = (
+        "When two known shoppers seem to be one person, the pair waits here for you to decide. Nothing is joined "
+        "without you."
+    )
 
     list_display = ("seen", "one", "other", "how", "state_badge")
     list_display_links = ("seen",)
@@ -113,7 +121,9 @@ class IdentityConflictAdmin(ProjectScopedAdmin[IdentityConflict]):
         context = {
             "title": f"{left} / {right}",
             "conflict": conflict,
-            "how": f"{conflict.get_evidence_display()}{_reference(conflict.evidence, conflict.reference)}",
+            "how": format_html(
+                "{}{}", conflict.get_evidence_display().lower(), _reference(conflict.evidence, conflict.reference)
+            ),
             "is_open": conflict.state == ConflictState.OPEN,
             "state": self.state_badge(conflict),
             **_preview(request, left, right),
@@ -288,6 +298,9 @@ def _reference(evidence: str, reference: str) -> str:
         return format_html(" – {}", reference)
     if evidence == Evidence.ORDER:
         return format_html(" – order {}", reference)
+    if evidence == Evidence.IMPORT and (row := IMPORTED_ROW.fullmatch(reference)):
+        address = page("transfers_importrun", "change", row["run"])
+        return format_html(" – <a class='crm-link' href='{}'>row {} of the list</a>", address, row["number"])
     try:
         signal = UUID(reference)
     except ValueError:

@@ -10,6 +10,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "insightarc_crm",
     "SITE_HEADER": "insightarc_crm",
     "SITE_SYMBOL": "ads_click",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("insightarc_crm/favicon.svg")}
+    ],
     "SITE_URL": None,
     "SHOW_BACK_BUTTON": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -18,7 +18,7 @@ from django.db import transaction
 from insightarc_crm.due_work import process_due
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import Channel, Topic
-from signals_app.customers.models import Customer, Identifier
+from signals_app.customers.models import Customer, Identifier, IdentityEdge
 from signals_app.emails.models import EmailMessage, MailboxMail
 from signals_app.projects.models import Project
 from signals_app.remarketing.models import RuleMatch
@@ -128,6 +128,7 @@ def date_back(*, project: Project, to: datetime) -> None:
     for rows, field in (
         (Customer.objects.filter(project=project), "created_at"),
         (Identifier.objects.filter(project=project), "created_at"),
+        (IdentityEdge.objects.filter(project=project), "created_at"),
         (ShopperSignal.objects.filter(project=project), "recorded_at"),
         (RuleMatch.objects.filter(project=project), "created_at"),
         (EmailMessage.objects.filter(project=project), "created_at"),

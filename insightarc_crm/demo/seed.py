@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from insightarc_crm.project_setup import Examples, install_examples
 from signals_app.projects import services as project_services
 from signals_app.projects.constants import Scope
 from signals_app.projects.models import Project
+from signals_app.remarketing import services as remarketing_services
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.storefront import services as storefront_services
 from signals_app.webhooks import services as webhook_services
@@ -27,7 +29,7 @@ SMALLEST_GAP = timedelta(hours=6)
 """Started again after less than this, the demo goes on from where it was; after more, the time between is lived too."""
 KEY_NAME = "Simulated shop"
 COUNTING_SECONDS = 20
-"""For whom the signals of the past name; what is left, the workers count."""
+"""For whom the signals of the past name, and again for calibration; what is left, the workers count."""
 
 
 def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
@@ -48,10 +50,19 @@ def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
     if now - lived_until > SMALLEST_GAP:
         live_through(source=source, start=max(lived_until, now - timedelta(days=DAYS)), end=now, report=report)
         webhook_services.count_coverage(now=now, seconds=COUNTING_SECONDS)
+        _gather_calibration(now)
     storefront_services.set_up(project=project)
     # The past kept the gallery's waits and quiet hours; who is watching now should not wait 45 minutes for a mail.
     install_examples(project=project, examples=Examples(wait_minutes=0), now=now)
     return project
+
+
+def _gather_calibration(now: datetime) -> None:
+    """Compare what was predicted with what happened, which a store's workers do over its weeks."""
+    remarketing_services.plan_calibration(now=now)
+    until = time.monotonic() + COUNTING_SECONDS
+    while time.monotonic() < until and remarketing_services.gather_calibration(now=now):
+        pass
 
 
 def shop_key(project: Project, *, now: datetime) -> str:

@@ -294,6 +294,8 @@ class ProjectScopedAdmin(ScopedChoices, ModelAdmin[M]):
     """
 
     project_path = ""
+    when_empty = ""
+    """What the list says as long as there is nothing in it: what will stand here, and what to do for it."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         return scope(super().get_queryset(request), request, self.project_path or project_path(self.model))

@@ -161,16 +161,20 @@ def _name(page: Page, products: dict[str, Product]) -> str:
     return ""
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _numbers(signal: ShopperSignal) -> list[str]:
     said = []
     if signal.num_events is not None:
-        said.append(f"{signal.num_events} events")
+        said.append(_count(signal.num_events, "event"))
     if signal.performance is not None:
         said.append(f"time spent {signal.performance:.2g}")
     if signal.num_loops:
         said.append(f"{signal.num_loops} back-and-forth")
     if signal.num_broken_buttons:
-        said.append(f"{signal.num_broken_buttons} dead clicks")
+        said.append(_count(signal.num_broken_buttons, "dead click"))
     if signal.issues:
         fields = dict.fromkeys(str(issue.get("field")) for issue in signal.issues if isinstance(issue, dict))
         said.append(f"not read: {', '.join(fields)}")

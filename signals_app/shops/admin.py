@@ -48,6 +48,9 @@ class ShopDifferenceAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ShopDifference]):
 class PrivacyRequestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[PrivacyRequest]):
     """Requests for data and erasure that Shopify passed on, and when they were answered."""
 
+    when_empty = (
+        "What the shop asks in the name of a shopper, to hand out or to erase their data, comes here by itself."
+    )
     project_path = "shop__project"
     list_display = ("received", "asked", "state", "due", "shopper", "note")
     list_display_links = ("received",)

@@ -42,7 +42,7 @@ class TestWhatAShopperAllows:
         customer = say(shop, False, email="a@example.com")
 
         answer = services.has_consent(customer=customer)
-        assert answer == services.ConsentAnswer(False, "denied 2026-11-24 (newsletter form)")
+        assert answer == services.ConsentAnswer(False, "denied 24 November 2026 (newsletter form)")
         assert list(ConsentChange.objects.order_by("pk").values_list("is_granted", flat=True)) == [True, False]
         assert Consent.objects.count() == 1
 
@@ -98,7 +98,7 @@ class TestWhatAShopperAllows:
 
         answer = services.has_consent(customer=customer)
         assert answer == services.ConsentAnswer(
-            True, "soft opt-in: ordered 2026-11-24, from Germany, and never said no"
+            True, "soft opt-in: ordered 24 November 2026, from Germany, and never said no"
         )
         say(shop, False, email="a@example.com")
         assert services.has_consent(customer=customer).granted is False

@@ -307,3 +307,12 @@ def test_consent_to_something_unknown_is_refused(sign_in: SignIn, anna: Customer
 
     assert not Consent.objects.exists()
     assert "Select a valid choice" in page
+
+
+def test_one_event_is_said_in_the_singular(sign_in: SignIn, project: Project, anna: Customer) -> None:
+    record(project, anna, 1)
+
+    page = sign_in().get(page_of(anna)).content.decode()
+
+    assert "1 event" in page
+    assert "1 events" not in page

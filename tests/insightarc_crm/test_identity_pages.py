@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from signals_app.customers import services
+from signals_app.customers.constants import Evidence
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
 from signals_app.projects import services as project_services
 from signals_app.projects.constants import Role
@@ -79,6 +80,20 @@ class TestPossibleDuplicates:
         assert (conflict.state, conflict.decided_by) == ("MERGED", "marketer-nordlicht")
         assert "one profile already" in text(marketer.get(address("identityconflict_change", conflict.pk)))
 
+    def test_say_which_signal_showed_them(self, marketer: Client, conflict: IdentityConflict) -> None:
+        signal = "019abcde-0000-7000-8000-000000000001"
+        IdentityConflict.objects.update(evidence=Evidence.SIGNAL, reference=signal)
+
+        page = text(marketer.get(address("identityconflict_change", conflict.pk)))
+
+        link = reverse("admin:shopper_signals_shoppersignal_change", args=[signal])
+        assert f"seen in one signal – <a class='crm-link' href='{link}'>the signal</a>" in page
+
+    def test_say_so_when_there_are_none(self, marketer: Client) -> None:
+        assert "waits here for you to decide" in text(marketer.get(address("identityconflict_changelist")))
+        nothing = text(marketer.get(address("identityconflict_changelist"), {"q": "nobody@example.com"}))
+        assert "Nothing in this list fits the search" in nothing
+
     def test_are_kept_apart(self, marketer: Client, conflict: IdentityConflict) -> None:
         marketer.post(address("identityconflict_keep_apart", conflict.pk))
 
@@ -135,6 +150,17 @@ class TestHowWeKnow:
 
         for words in ("browser-1", "Said by the shop", "Undo this link"):
             assert words in page
+
+    def test_names_the_row_of_an_imported_list(self, marketer: Client, two: tuple[Customer, Customer]) -> None:
+        run = "019abcde-0000-7000-8000-000000000002"
+        IdentityEdge.objects.filter(left__customer=two[0]).update(
+            evidence=Evidence.IMPORT, reference=f"import:{run}:17"
+        )
+
+        page = text(marketer.get(address("customer_links", two[0].pk)))
+
+        link = reverse("admin:transfers_importrun_change", args=[run])
+        assert f"Imported – <a class='crm-link' href='{link}'>row 17 of the list</a>" in page
 
     def test_names_a_shared_browser(self, marketer: Client, project: Project, two: tuple[Customer, Customer]) -> None:
         for number in range(3, 12):

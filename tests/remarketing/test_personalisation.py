@@ -61,7 +61,7 @@ class TestWhoRefusesPersonalisation:
         assert sum(counter.count for counter in counters) == 3
         explained = services.explain(customer=customer, rule=rule, now=NOON).as_json()
         assert explained["reason_text"] == "Behaviour may not be used"
-        assert explained["detail"] == "denied 2026-11-22 (privacy page)"
+        assert explained["detail"] == "denied 22 November 2026 (privacy page)"
 
     def test_gets_no_mail_that_was_waiting(
         self, rule: RemarketingRule, allow_mail: Any, say: Any, visit: Any, run_due: Any, mailbox: Any
@@ -90,7 +90,7 @@ class TestWhoRefusesPersonalisation:
 
         message = EmailMessage.objects.get()
         assert (message.state, message.reason) == (MessageState.SUPPRESSED, Reason.SKIPPED_NO_PERSONALISATION)
-        assert message.detail == "denied 2026-11-24 (privacy page)"
+        assert message.detail == "denied 24 November 2026 (privacy page)"
         assert mailbox() == []
 
     def test_is_still_thanked_for_an_order_without_a_word_of_what_they_looked_at(

@@ -66,7 +66,7 @@ class TestConsents:
         assert change.occurred_at == datetime(2026, 3, 2, 13, tzinfo=UTC)
         assert change.evidence == f"import {run.pk}, file sha256:{digest}"
         anna = Customer.objects.get(email="anna@example.com")
-        assert customer_services.has_consent(customer=anna).detail == "granted 2026-01-01 (newsletter form)"
+        assert customer_services.has_consent(customer=anna).detail == "granted 1 January 2026 (newsletter form)"
         assert anna.external_id == "17"
         carl = Customer.objects.get(email="carl@example.com")
         assert customer_services.has_consent(customer=carl).granted is False

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from signals_app.core.bulk import read_rows
 from signals_app.core.countries import country_code, country_name
@@ -32,7 +33,7 @@ COUNTRY_ATTRIBUTES = ("country", "country_code")
 class ConsentAnswer:
     granted: bool
     detail: str
-    """Why, in words a marketer can read: "granted 2026-11-02 (newsletter form)"."""
+    """Why, in words a marketer can read: "granted 2 November 2026 (newsletter form)"."""
 
 
 @transaction.atomic
@@ -110,12 +111,17 @@ def has_consent(*, customer: Customer, channel: str = Channel.EMAIL, topic: str 
     latest = answers.order_by("is_granted", "-occurred_at").first()
     if latest is not None:
         word = "granted" if latest.is_granted else "denied"
-        return ConsentAnswer(latest.is_granted, f"{word} {latest.occurred_at:%Y-%m-%d} ({latest.source})")
+        return ConsentAnswer(latest.is_granted, f"{word} {_day(latest.occurred_at)} ({latest.source})")
     if topic == Topic.MARKETING and customer.project.soft_opt_in_countries:
         return _soft_opt_in(customer)
     if topic == Topic.PERSONALISATION:
         return _personalisation_unasked(customer.project)
     return ConsentAnswer(False, "never asked")
+
+
+def _day(moment: datetime) -> str:
+    """Return the day as the pages say it, on the clock of whoever asks."""
+    return f"{timezone.localtime(moment):%-d %B %Y}"
 
 
 def may_track(*, customer: Customer) -> ConsentAnswer:
@@ -132,7 +138,7 @@ def may_personalise(*, project: Project, customer_ids: Collection[uuid.UUID]) ->
     found: dict[uuid.UUID, ConsentAnswer] = {}
     for pk, granted, at, source in read_rows(said.order_by("is_granted", "-occurred_at").values_list(*columns)):
         # The first is a no, if there is any, else the newest yes.
-        found.setdefault(pk, ConsentAnswer(granted, f"{'granted' if granted else 'denied'} {at:%Y-%m-%d} ({source})"))
+        found.setdefault(pk, ConsentAnswer(granted, f"{'granted' if granted else 'denied'} {_day(at)} ({source})"))
     return {pk: found.get(pk) or _personalisation_unasked(project) for pk in customer_ids}
 
 
@@ -160,7 +166,7 @@ def _soft_opt_in(customer: Customer) -> ConsentAnswer:
     if not known:
         return ConsentAnswer(False, "never asked; has ordered, but from a country that is not known")
     if known <= set(customer.project.soft_opt_in_countries):
-        return ConsentAnswer(True, f"soft opt-in: ordered {placed[0][0]:%Y-%m-%d}, from {where}, and never said no")
+        return ConsentAnswer(True, f"soft opt-in: ordered {_day(placed[0][0])}, from {where}, and never said no")
     return ConsentAnswer(False, f"never asked; has ordered from {where}, where an order allows no mail")
 
 

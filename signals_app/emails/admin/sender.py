@@ -58,6 +58,7 @@ class SuppressionForm(SuppressionModelForm):
 
 @admin.register(Suppression)
 class SuppressionAdmin(ProjectScopedAdmin[Suppression]):
+    when_empty = "Addresses that get no mail: unsubscribed, bounced, complained, or added by you."
     form = SuppressionForm
     list_display = ("address", "reason_badge", "source", "since")
     list_filter = (("reason", ChoicesFilter),)

@@ -34,7 +34,7 @@ else:
 
 class SegmentForm(SegmentModelForm):
     conditions = ConditionsField(
-        scope=Scope.PROFILE, label="Profiles for which", help_text="No conditions: everyone in the store."
+        scope=Scope.PROFILE, label="Profiles for which", help_text="Without conditions: everyone in the store."
     )
 
     class Meta:
@@ -50,6 +50,11 @@ class SegmentForm(SegmentModelForm):
 
 @admin.register(Segment)
 class SegmentAdmin(EditingViews, ProjectScopedAdmin[Segment]):
+    when_empty = (
+        "A segment is a group of profiles that share something, such as everyone about to leave. Automations and "
+        "exports use it."
+    )
+
     names_are_public = True
     form = SegmentForm
     list_display = ("name", "in_words", "profiles", "updated")

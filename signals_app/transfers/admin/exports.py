@@ -31,6 +31,7 @@ DOWNLOAD = "transfers.download_export"
 class ExportFileAdmin(ProjectScopedAdmin[ExportFile]):
     """Lists that were asked for, with personal data in them; whoever may open this page may take them away."""
 
+    when_empty = "Files with your profiles, consents, orders or a segment, to be downloaded for a few days."
     change_form_template = "admin/transfers/moving.html"
     form = ExportForm
     list_display = ("what", "of_what", "state_badge", "progress", "asked", "expires")

@@ -41,6 +41,11 @@ ROOM_FOR_THE_FORM = 1024 * 1024
 class ImportRunAdmin(ProjectScopedAdmin[ImportRun]):
     """Lists that were uploaded. Nobody changes a run; it is checked, started and cancelled."""
 
+    when_empty = (
+        "Bring profiles, consents, orders or suppressions from a file. A check shows what would happen before anything "
+        "does."
+    )
+
     change_form_template = "admin/transfers/moving.html"
     form = UploadForm
     list_display = ("what", "file", "state_badge", "progress", "left_over", "started")

@@ -44,6 +44,7 @@ TONES = {Problem.GAVE_UP: "bad", Problem.WORKER_ENDED: "bad"}
 class NeedsFixingAdmin(ReadOnlyAdmin, ProjectScopedAdmin[InboxItem]):
     """Signed requests that could not be processed: nothing is lost, each can be replayed after the fix."""
 
+    when_empty = "Signals that could not be read wait here. It is good that there are none."
     project_path = "source__project"
     list_display = ("received", "reason", "tried")
     list_display_links = ("received",)
