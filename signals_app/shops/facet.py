@@ -10,9 +10,9 @@ from django.db.models import Q, QuerySet
 from signals_app.customers import newest
 from signals_app.customers.constants import IdentifierKind
 from signals_app.customers.facets import ErasePart, Excerpt, ExportTable, Facet, Step, Subject, TimelineEntry, deleting
-from signals_app.customers.models import Customer, Order
+from signals_app.customers.models import Customer, Fulfilment, Order
 from signals_app.shops.constants import ObjectKind, PrivacyKind
-from signals_app.shops.models import PrivacyRequest, RefundSeen, ShopConnection, ShopObject
+from signals_app.shops.models import PrivacyRequest, RefundSeen, ShopConnection, ShopDifference, ShopObject
 
 
 def _requests(customer: Customer) -> QuerySet[PrivacyRequest]:
@@ -47,13 +47,18 @@ def _asked(customer: Customer) -> Iterator[dict[str, Any]]:
 def _forget_numbers(subject: Subject, place: str, limit: int) -> Step:
     """Delete the shop's numbers of the person and their orders, by which they could be found again."""
     orders = list(Order.objects.filter(identifier__customer=subject.customer).values_list("order_id", flat=True))
+    sent = Fulfilment.objects.filter(order__identifier__customer=subject.customer)
+    shipments = list(sent.values_list("fulfilment_id", flat=True))
     numbers = [key.value for key in subject.known_ids if key.kind == IdentifierKind.EXTERNAL_ID]
     shops = ShopConnection.objects.filter(project=subject.customer.project_id)
     own = Q(kind=ObjectKind.ORDER, object_id__in=orders) | Q(kind=ObjectKind.CUSTOMER, object_id__in=numbers)
+    own |= Q(kind=ObjectKind.FULFILMENT, object_id__in=shipments)
     for number in numbers:
         own |= Q(kind=ObjectKind.TAG, object_id__startswith=f"{number}:")
     count: int = ShopObject.objects.filter(own, shop__in=shops).delete()[0]
-    return Step(count + RefundSeen.objects.filter(shop__in=shops, order_id__in=orders).delete()[0])
+    for model in (RefundSeen, ShopDifference):
+        count += model._default_manager.filter(shop__in=shops, order_id__in=orders).delete()[0]
+    return Step(count)
 
 
 FACET = Facet(

@@ -138,6 +138,11 @@ def fulfilment(payload: Json) -> ShopFulfilment:
     )
 
 
+def shipped_to(payload: Json) -> dict[str, str]:
+    """Return what names the shopper of a shipment, as far as it says."""
+    return _named("", payload.get("email"))
+
+
 def checkout(payload: Json) -> ShopCheckout:
     """Read `checkouts/*`."""
     currency = payload.get("currency") or payload.get("presentment_currency")

@@ -420,6 +420,21 @@ class TestWhatTheLawAsks:
         assert not Customer.objects.exists()
         assert not WebhookDelivery.objects.exists()
 
+    def test_a_redaction_leaves_no_number_of_the_shop_behind(
+        self, deliver: Deliver, shop: ShopConnection, order_body: Build, fulfilment_body: Build
+    ) -> None:
+        deliver("orders/create", order_body())
+        deliver("fulfillments/create", fulfilment_body())
+        shop.differences.create(order_id="5000000000001", what="#1001 was missing.", found_at=NOW)
+
+        deliver("customers/redact", self.DEMAND)
+        customer_services.continue_erasures(now=NOW)
+        deliver("fulfillments/update", fulfilment_body(updated_at=ago(minutes=1), email="anna@example.com"))
+
+        assert not shop.differences.exists()
+        assert not shop.objects_seen.exists()
+        assert not WebhookDelivery.objects.exists()
+
     def test_a_redaction_of_nobody_known_keeps_them_out(self, deliver: Deliver, order_body: Build) -> None:
         deliver("customers/redact", self.DEMAND)
         deliver("orders/create", order_body())

@@ -10,8 +10,11 @@ from django.db.models import Q
 
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import Channel, Evidence, IdentifierKind, Topic
+from signals_app.customers.exceptions import ErasedIdentifier, InvalidIdentifier
 from signals_app.customers.identifiers import normalise_all
+from signals_app.customers.joining import Key
 from signals_app.customers.models import ConsentChange, Customer, Identifier
+from signals_app.customers.services import tombstones
 from signals_app.shops.constants import PRIVACY_DAYS, ObjectKind, PrivacyKind
 from signals_app.shops.exceptions import NothingToDo
 from signals_app.shops.models import PrivacyRequest, ShopConnection
@@ -170,6 +173,20 @@ def note_shop_erasure(*, shop: ShopConnection, reference: str, come_at: datetime
         due_at=come_at + timedelta(days=PRIVACY_DAYS),
     )
     PrivacyRequest.objects.bulk_create([request], ignore_conflicts=True)
+
+
+def refuse_erased(*, shop: ShopConnection, identifiers: dict[str, str]) -> None:
+    """
+    Do nothing, unless these identifiers name somebody who was erased.
+
+    :raises ErasedIdentifier: if they do.
+    """
+    try:
+        keys = [Key(kind, value) for kind, value in normalise_all(identifiers).items()]
+    except InvalidIdentifier:
+        return
+    for key in tombstones.erased_among(project=shop.project, keys=keys):
+        raise ErasedIdentifier(key.kind)
 
 
 def finish_request(*, request: PrivacyRequest, by: str, now: datetime) -> bool:

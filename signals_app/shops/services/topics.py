@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from signals_app.customers.exceptions import ErasedIdentifier, InvalidInput
 from signals_app.customers.models import Identifier
 from signals_app.shops import payload
-from signals_app.shops.exceptions import NothingToDo, UnusableData
+from signals_app.shops.exceptions import NothingToDo, OrderNotKnown, UnusableData
 from signals_app.shops.models import ShopConnection, ShopTopic
 from signals_app.shops.services import orders, people, products
 from signals_app.shops.services.orders import Put
@@ -92,7 +92,12 @@ def _checkout(shop: ShopConnection, said: Json, webhook: Webhook, now: datetime)
 
 
 def _fulfilment(shop: ShopConnection, said: Json, webhook: Webhook, now: datetime) -> Put:
-    return orders.put_fulfilment(shop=shop, said=payload.fulfilment(said), now=now)
+    try:
+        return orders.put_fulfilment(shop=shop, said=payload.fulfilment(said), now=now)
+    except OrderNotKnown:
+        # Of somebody who was erased the order never comes; their name and address must not wait for it.
+        people.refuse_erased(shop=shop, identifiers=payload.shipped_to(said))
+        raise
 
 
 def _customer(shop: ShopConnection, said: Json, webhook: Webhook, now: datetime) -> Put:
