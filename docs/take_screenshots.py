@@ -1,7 +1,8 @@
 """
 Take the screenshots of the README from a running demo: `make demo`, then `python docs/take_screenshots.py`.
 
-Every page is taken on a desktop and on a phone, light and dark, into `docs/screenshots/`.
+Every page is taken on a desktop and on a phone, light and dark, into `docs/screenshots/`. `import` shows the newest
+import, which somebody has to make before: the demo begins without one.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ PAGES = {
     "templates": "/admin/emails/emailtemplate/",
     "template": "/admin/emails/emailtemplate/ > #result_list tbody a:has-text('Leaving')",
     "segments": "/admin/segments/segment/",
+    "segment": "/admin/segments/segment/ > #result_list tbody a",
+    "import": "/admin/transfers/importrun/ > #result_list tbody a",
     "products": "/admin/catalog/product/",
     "patterns": "/admin/catalog/urlpatterns/?preset=shopify",
     "calibration": "/admin/remarketing/calibration/",
@@ -72,7 +75,11 @@ def main() -> None:
 
 def pages(browser: Browser, url: str, size: str, scheme: str, names: list[str]) -> Iterator[tuple[str, Page]]:
     width, height = SIZES[size]
-    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        timezone_id="Europe/Berlin",
+    )
     page.goto(f"{url}/admin/login/")
     page.fill("input[name=username]", EMAIL)
     page.fill("input[name=password]", PASSWORD)

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from insightarc_crm.demo.accounts import create_accounts
 from insightarc_crm.demo.history import live_through, sign_up
+from insightarc_crm.demo.segments import add_segments
 from insightarc_crm.demo.shop import add_coupons, import_products
 from insightarc_crm.project_setup import Examples, install_examples
 from signals_app.projects import services as project_services
@@ -86,6 +87,7 @@ def _create(born_at: datetime) -> Project:
     create_accounts(project)
     import_products(project=project, now=born_at)
     add_coupons(project=project)
+    add_segments(project=project)
     install_examples(project=project, examples=Examples(), now=born_at)
     sign_up(project=project, at=born_at)
     return project

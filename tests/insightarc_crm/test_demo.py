@@ -8,9 +8,11 @@ from django.test import RequestFactory
 from insightarc_crm.demo import history, seed
 from insightarc_crm.demo.accounts import ACCOUNTS, PASSWORD
 from signals_app.catalog.models import Product
+from signals_app.customers.models import IdentityEdge
 from signals_app.emails.models import EmailMessage, MailboxMail
 from signals_app.projects.models import Membership
 from signals_app.remarketing.models import RuleMatch
+from signals_app.segments import services as segment_services
 from signals_app.shopper_signals.models import ShopperSignal
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -38,6 +40,9 @@ def test_the_demo_lives_through_its_past_once(short_past: None) -> None:
     assert Product.objects.exclude(image_url="").count() == 24
     assert not ShopperSignal.objects.filter(received_at__gt=NOW).exists()
     assert not RuleMatch.objects.filter(created_at__gt=NOW).exists()
+    assert not IdentityEdge.objects.filter(created_at__gt=NOW).exists()
+    for segment in project.segments.all():
+        assert segment_services.count_and_sample(project=project, tree=segment.conditions, now=NOW).count < 20
 
     seed.seed_demo(now=NOW + timedelta(hours=1), report=be_silent)
 

@@ -13,6 +13,14 @@ function drawIntent(canvas) {
   const marks = (kind) => given.marks.filter((mark) => mark.kind === kind);
   const few = given.score.length < 40;
   const moments = [...given.score.map(([x]) => x), ...given.marks.map((mark) => mark.x)];
+  const dye = (set) => {
+    const colour = themeColour(set.colour);
+    set.borderColor = colour;
+    set.backgroundColor = set.fill ? `color-mix(in oklab, ${colour} 14%, transparent)` : colour;
+    set.pointBackgroundColor = colour;
+    set.pointBorderColor = colour;
+    return set;
+  };
   const chart = new Chart(canvas, {
     type: "line",
     data: {
@@ -21,7 +29,7 @@ function drawIntent(canvas) {
         { label: "Exit likelihood", data: points(given.leaving), colour: "--crm-warn", borderDash: [4, 3], pointRadius: few ? 2 : 0, borderWidth: 1.5, unit: " %" },
         { label: "Orders", data: marks("order"), colour: "--crm-good", showLine: false, pointStyle: "rectRot", pointRadius: 8, pointHoverRadius: 10 },
         { label: "E-mails", data: marks("email"), colour: "--crm-info", showLine: false, pointStyle: "triangle", pointRadius: 7, pointHoverRadius: 9 },
-      ].filter((set) => set.data.length),
+      ].filter((set) => set.data.length).map(dye), // before the first drawing, or the points keep the library's colours
     },
     options: {
       animation: false,
@@ -44,19 +52,13 @@ function drawIntent(canvas) {
     },
   });
   const paint = () => {
-    for (const set of chart.data.datasets) {
-      const colour = themeColour(set.colour);
-      set.borderColor = colour;
-      set.backgroundColor = set.fill ? `color-mix(in oklab, ${colour} 14%, transparent)` : colour;
-      set.pointBackgroundColor = colour;
-      set.pointBorderColor = colour;
-    }
+    chart.data.datasets.forEach(dye);
     for (const axis of Object.values(chart.options.scales)) {
       axis.ticks.color = themeColour("--crm-quiet");
       axis.grid.color = themeColour("--crm-line");
     }
     chart.options.plugins.legend.labels.color = themeColour("--crm-quiet");
-    chart.update("none");
+    chart.update();
   };
   paint();
   new MutationObserver(paint).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
