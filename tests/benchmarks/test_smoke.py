@@ -36,6 +36,7 @@ def test_every_part_of_the_benchmark_runs_and_loses_nothing() -> None:
         "Receiving",
         "End to end, 20 active automations",
         "Processing, one worker process",
+        "Importing a list",
         "Growth",
         "Reading",
         "The broker in trouble",

@@ -77,7 +77,7 @@ def test_a_profile_is_found_and_consent_recorded(open_page: OpenPage, rows: dict
     page.locator("#result_list tbody a").first.click()
     expect(page.get_by_text("89 of 100")).to_be_visible()
     page.get_by_text("Record what the shopper told you").click()
-    page.get_by_text("refused").click()
+    page.get_by_text("refused", exact=True).click()
     page.fill("#id_source", "by phone")
     page.get_by_role("button", name="Record", exact=True).click()
 
