@@ -38,6 +38,10 @@ class LivingCustomers(models.Manager["Customer"]):
         return super().get_queryset().filter(erased_at=None)
 
 
+LAST_SEEN_FIRST = (models.F("last_seen_at").desc(nulls_last=True), models.F("pk").desc())
+"""As the index `customer_by_last_seen` has them on PostgreSQL; without NULLS LAST it would sort all profiles instead."""
+
+
 class Customer(PublicIdModel, TimestampedModel):
     """
     A shopper: the set of identifiers tied to one another by edges.

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from signals_app.core.admin import HistoricalAdmin, Textarea, display, post_action
 from signals_app.core.display import ago
-from signals_app.customers.models import Customer
+from signals_app.customers.models import LAST_SEEN_FIRST, Customer
 from signals_app.emails import rendering, services
 from signals_app.emails.admin.frames import frames
 from signals_app.emails.constants import MessageState
@@ -223,7 +223,7 @@ def free_name(template: EmailTemplate) -> str:
 def offered_profiles(project: Project) -> list[Customer]:
     """Return the profiles seen last, those with an e-mail address: whom a mail could go to."""
     known = Customer.objects.filter(~Q(email=""), project=project)
-    return list(known.order_by("-last_seen_at", "-pk")[:PROFILES_OFFERED])
+    return list(known.order_by(*LAST_SEEN_FIRST)[:PROFILES_OFFERED])
 
 
 def chosen_profile(said: str, project: Project) -> Customer | None:

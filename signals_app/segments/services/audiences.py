@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from signals_app.core.time_limit import TookTooLong, time_limit
-from signals_app.customers.models import Customer
+from signals_app.customers.models import LAST_SEEN_FIRST, Customer
 from signals_app.projects.models import Project
 from signals_app.segments import conditions, fields
 from signals_app.segments.conditions import Node
@@ -103,7 +103,7 @@ def count_and_sample(
     customers = _among_last_seen(project, node, now, limit)
     if len(customers) < limit and count > len(customers):
         with suppress(TookTooLong), time_limit(COUNT_SECONDS):
-            customers = _last_seen(matching_customers(project=project, tree=tree, now=now), limit)
+            customers = list(matching_customers(project=project, tree=tree, now=now).order_by(*LAST_SEEN_FIRST)[:limit])
     return AudienceSample(count, customers, is_exact)
 
 
@@ -131,21 +131,12 @@ def _among_last_seen(project: Project, node: Node, now: datetime, limit: int) ->
     names = conditions.field_names(node)
     try:
         with time_limit(COUNT_SECONDS):
-            last_seen = _last_seen(Customer.objects.filter(project=project), LOOKED_THROUGH)
+            last_seen = list(Customer.objects.filter(project=project).order_by(*LAST_SEEN_FIRST)[:LOOKED_THROUGH])
             values = profile_values(customer_ids=[customer.pk for customer in last_seen], names=names, now=now)
     except TookTooLong:
         return []
     holding = [customer for customer in last_seen if conditions.holds(node, values.get(customer.pk, {}), now=now)]
     return holding[:limit]
-
-
-def _last_seen(profiles: QuerySet[Customer], limit: int) -> list[Customer]:
-    """Return the profiles seen last, those that were never seen after them: databases disagree on where these stand."""
-    ordered = profiles.order_by("-last_seen_at", "-pk")
-    found = list(ordered.filter(last_seen_at__isnull=False)[:limit])
-    if len(found) < limit:
-        found += ordered.filter(last_seen_at__isnull=True)[: limit - len(found)]
-    return found
 
 
 def segment_customers(*, segment: Segment, now: datetime) -> QuerySet[Customer]:

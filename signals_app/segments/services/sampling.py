@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from signals_app.core.time_limit import TookTooLong, time_limit
-from signals_app.customers.models import Customer
+from signals_app.customers.models import LAST_SEEN_FIRST, Customer
 from signals_app.projects.models import Project
 
 SAMPLE_SIZE = 1_000
@@ -34,7 +34,7 @@ class Sample:
 def sample_of(*, project: Project) -> Sample:
     """Return all profiles of a small store and `SAMPLE_SIZE` of a large one, the same ones for ten minutes."""
     profiles = Customer.objects.filter(project=project)
-    first = tuple(profiles.order_by("-last_seen_at", "-pk").values_list("pk", flat=True)[: SAMPLE_SIZE + 1])
+    first = tuple(profiles.order_by(*LAST_SEEN_FIRST).values_list("pk", flat=True)[: SAMPLE_SIZE + 1])
     if len(first) <= SAMPLE_SIZE:
         return Sample(first, is_everyone=True)
     key = f"segments:sample:{project.pk}"
