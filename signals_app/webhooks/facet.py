@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
@@ -185,11 +186,10 @@ def _reader(source: WebhookSource) -> Reader:
 
 
 def _names(wanted: Mentions, body: bytes, reader: Reader | None) -> bool:
-    try:
+    # One that cannot be read needs fixing; what it says can be searched all the same.
+    with suppress(MalformedDelivery):
         if reader is not None and wanted.names(reader(body)):
             return True
-    except MalformedDelivery:
-        pass  # it needs fixing; what it says can be searched all the same
     return wanted.found_in(body.decode("utf-8", "replace"))
 
 
