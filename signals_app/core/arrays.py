@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Field, ForeignObject, Lookup
@@ -31,16 +32,33 @@ def element_type(column: Any) -> str:
 
 def literal(column: Any, values: Iterable[Any]) -> str:
     """Return values of a field as the text of an array, as PostgreSQL reads it."""
-    write = _TEXT_OF[kind_of(column)]
-    if write is _quoted:
-        given = list(values)
-        if None not in given:
-            text = '","'.join(given)
-            # Most columns of text have nothing in them that would have to be escaped: one look at all of them.
-            if given and "\\" not in text and text.count('"') == 2 * (len(given) - 1):
-                return f'{{"{text}"}}'
-        values = given
-    return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
+    return f"{{{_TEXT_OF[kind_of(column)](list(values))}}}"
+
+
+def _numbers(values: list[Any]) -> str:
+    """Return numbers or truth values; PostgreSQL reads them as JSON prints them, null, NaN and infinities included."""
+    return json.dumps(values)[1:-1]
+
+
+def _printed(values: list[Any]) -> str:
+    return ",".join(["NULL" if value is None else str(value) for value in values])
+
+
+def _uuids(values: list[UUID | None]) -> str:
+    return ",".join(["NULL" if value is None else f"{value.int:032x}" for value in values])
+
+
+def _bytes(values: list[bytes | None]) -> str:
+    return ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values])
+
+
+def _texts(values: list[str | None]) -> str:
+    if values and None not in values:
+        text = '","'.join(values)  # type: ignore[arg-type]
+        # Most columns of text have nothing in them that would have to be escaped: one look at all of them.
+        if "\\" not in text and text.count('"') == 2 * (len(values) - 1):
+            return f'"{text}"'
+    return ",".join(["NULL" if value is None else _quoted(value) for value in values])
 
 
 def _quoted(text: str) -> str:
@@ -48,40 +66,14 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _hex(value: Any) -> str:
-    return str(value.hex)
-
-
-def _bytes(value: bytes) -> str:
-    return f'"\\\\x{value.hex()}"'
-
-
-def _float(value: float) -> str:
-    return repr(float(value))
-
-
-_PLAIN = (
-    "AutoField",
-    "BigAutoField",
-    "BigIntegerField",
-    "BooleanField",
-    "DateField",
-    "DateTimeField",
-    "DecimalField",
-    "IntegerField",
-    "PositiveBigIntegerField",
-    "PositiveIntegerField",
-    "PositiveSmallIntegerField",
-    "SmallIntegerField",
-)
-"""Fields whose values print as PostgreSQL reads them, without anything that would have to be quoted."""
-_TEXT_OF: Mapping[str, Callable[[Any], str]] = {
-    **dict.fromkeys(_PLAIN, str),
+_TEXT_OF: Mapping[str, Callable[[list[Any]], str]] = {
+    **dict.fromkeys(("AutoField", "BigAutoField", "IntegerField", "SmallIntegerField", "BigIntegerField"), _numbers),
+    **dict.fromkeys(("PositiveIntegerField", "PositiveSmallIntegerField", "PositiveBigIntegerField"), _numbers),
+    **dict.fromkeys(("BooleanField", "FloatField"), _numbers),
+    **dict.fromkeys(("DateField", "DateTimeField", "DecimalField"), _printed),
+    **dict.fromkeys(("CharField", "TextField"), _texts),
     "BinaryField": _bytes,
-    "CharField": _quoted,
-    "FloatField": _float,
-    "TextField": _quoted,
-    "UUIDField": _hex,
+    "UUIDField": _uuids,
 }
 
 

@@ -33,8 +33,7 @@ class Pointer(NamedTuple):
     customer_id: uuid.UUID
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """Identifiers seen together, strongest first, at least one."""
 
     reference: str
@@ -44,8 +43,7 @@ class Seen:
     """None: now."""
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """What joining has to know about a customer."""
 
     is_known: bool
@@ -53,8 +51,7 @@ class Standing:
     is_new: bool = False
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """Two identifiers and what showed them together; `stronger` is the one that the sighting points at."""
 
     stronger: Key

@@ -8,6 +8,7 @@ offset, so an hour that a clock change skips or repeats needs no special case.
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ALL_HOURS = frozenset(range(24))
@@ -66,10 +67,19 @@ def next_allowed(moment: datetime, *, zone: ZoneInfo, hours: frozenset[int]) -> 
     if not hours:
         raise ValueError("no hour of the day is allowed")
     at = moment.astimezone(UTC)
+    if is_allowed(at, zone=zone, hours=hours):
+        return at
+    # Clocks show a new hour at a full minute only, so what waits since the same minute waits equally long.
+    return _end_of_pause(at.replace(second=0, microsecond=0), zone, hours)
+
+
+@lru_cache(maxsize=4_096)
+def _end_of_pause(at: datetime, zone: ZoneInfo, hours: frozenset[int]) -> datetime:
+    """Return the first instant after `at`, at which no mail may go, at which one may."""
     for _ in range(_MOST_STEPS):
+        at = _next_change_of_hour(at, zone)
         if is_allowed(at, zone=zone, hours=hours):
             return at
-        at = _next_change_of_hour(at, zone)
     raise ValueError(f"the hours {sorted(hours)} do not occur in {zone.key} within two days")
 
 

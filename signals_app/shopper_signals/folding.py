@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.constants import DAYS_COUNTED, LEAVING_DROP, VISIT_GAP
@@ -27,8 +28,7 @@ _SLOT = VISIT_GAP // _MICROSECOND
 _SLOTS_KEPT = timedelta(days=1) // VISIT_GAP
 
 
-@dataclass(frozen=True, slots=True)
-class SignalFacts:
+class SignalFacts(NamedTuple):
     """What folding needs of one signal. A number that is unknown, negative or not finite adds nothing."""
 
     id: uuid.UUID

@@ -9,9 +9,8 @@ what the shop's patterns say is content.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from signals_app.catalog import matching
 from signals_app.catalog.matching import Page, PageKind
@@ -41,8 +40,7 @@ class ProductFacts(Protocol):
     def key(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PagesRead:
+class PagesRead(NamedTuple):
     """What the pages of one signal show."""
 
     views: Mapping[str, int]

@@ -50,8 +50,8 @@ ADR 0019 has the reasons. Tests walk at random along the limits and count.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from signals_app.shopper_signals.constants import LEAVING_DROP, Stage
 from signals_app.shopper_signals.folding import IntentState
@@ -81,8 +81,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(NamedTuple):
     """
     What a state means at one moment. The points of the contributions add up to the score.
 

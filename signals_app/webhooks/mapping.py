@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import jmespath
@@ -50,8 +50,7 @@ class FieldMapping:
 IdentityMapping = Mapping[str, FieldMapping]
 
 
-@dataclass(frozen=True, slots=True)
-class Extracted:
+class Extracted(NamedTuple):
     identifiers: dict[str, str]
     """{"email": "anna@example.com", ...}, normalised."""
     occurred_at: datetime | None

@@ -33,11 +33,27 @@ def _int_of_any_length(digits: str) -> int:
     return int(digits[:400])
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=Members.of_pairs, parse_int=_int_of_any_length)
-_quick_decoder = json.JSONDecoder(parse_int=_int_of_any_length)
+class _Decoder:
+    """Reads JSON; a body with a number too long for Python is read once more, in a way that takes longer for all."""
+
+    def __init__(self, **hooks: Any) -> None:
+        self._usual = json.JSONDecoder(**hooks)
+        self._for_long_numbers = json.JSONDecoder(parse_int=_int_of_any_length, **hooks)
+
+    def decode(self, text: str) -> Any:
+        try:
+            return self._usual.decode(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:
+            return self._for_long_numbers.decode(text)
 
 
-@dataclass(frozen=True, slots=True)
+_decoder = _Decoder(object_pairs_hook=Members.of_pairs)
+_quick_decoder = _Decoder()
+
+
+@dataclass(slots=True)
 class ParsedSignal:
     """What a body says; every value can be stored in both databases and printed as JSON."""
 
@@ -116,7 +132,7 @@ def _text(body: bytes) -> tuple[str, bool]:
         return body.decode("utf-8-sig", "replace"), False
 
 
-def _decoded(text: str, decoder: json.JSONDecoder) -> Any:
+def _decoded(text: str, decoder: _Decoder) -> Any:
     try:
         return decoder.decode(text)
     except json.JSONDecodeError as error:

@@ -87,7 +87,7 @@ class _Pages(BaseHTTPRequestHandler):
 def shop() -> Iterator[Shop]:
     pages: dict[str, str] = {}
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, pages))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield Shop(server.server_port, pages)
     server.shutdown()

@@ -246,7 +246,7 @@ def shop_server(settings: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
     settings.OUTGOING_ALLOW_PRIVATE = [ip_network("127.0.0.0/8")]
     server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/feed.csv", answer
     server.shutdown()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -181,4 +180,4 @@ def test_a_signal_of_another_time_zone_counts_for_its_day_in_utc() -> None:
     signal = SignalFacts(uuid.uuid4(), datetime(2026, 11, 24, 0, 30, tzinfo=ZoneInfo("Europe/Berlin")))
 
     assert folded([signal]).day_counts == {"2026-11-23": 1}
-    assert replace(signal, visited_cart=True).visited_cart
+    assert signal._replace(visited_cart=True).visited_cart

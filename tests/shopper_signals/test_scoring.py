@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,7 +47,7 @@ def assessed(
 
 
 def changed(signals: list[SignalFacts], **values: Any) -> list[SignalFacts]:
-    return [replace(signals[0], **values), *signals[1:]]
+    return [signals[0]._replace(**values), *signals[1:]]
 
 
 class TestTheScore:
@@ -110,7 +109,7 @@ class TestTheScore:
         )
 
     def test_compares_time_spent_with_what_is_usual_in_the_shop(self) -> None:
-        in_percent = replace(EXAMPLE, performance=60.0)
+        in_percent = EXAMPLE._replace(performance=60.0)
 
         def points(usual: float | None) -> float:
             parts = assessed(in_percent, usual=Usual(performance=usual)).contributions
@@ -120,7 +119,7 @@ class TestTheScore:
         assert points(None) > 11
 
     def test_takes_unknown_friction_for_usual(self) -> None:
-        unknown = replace(EXAMPLE, num_loops=9, avg_loops=None)
+        unknown = EXAMPLE._replace(num_loops=9, avg_loops=None)
 
         assert assessed(unknown).score > assessed(unknown, usual=Usual(loops=2.0)).score
 
@@ -128,20 +127,20 @@ class TestTheScore:
 class TestTheStage:
     def test_is_leaving_with_intent_when_both_are_high(self) -> None:
         assert assessed(EXAMPLE).stage is Stage.LEAVING_WITH_INTENT
-        assert assessed(replace(EXAMPLE, drop_proba=0.4)).stage is Stage.HIGH_INTENT
-        assert assessed(replace(BROWSING, drop_proba=0.97)).stage is Stage.BROWSING
+        assert assessed(EXAMPLE._replace(drop_proba=0.4)).stage is Stage.HIGH_INTENT
+        assert assessed(BROWSING._replace(drop_proba=0.97)).stage is Stage.BROWSING
 
     def test_is_entered_at_once_though_the_mean_is_low(self) -> None:
         calm = [
-            replace(EXAMPLE, id=uuid.UUID(int=n), drop_proba=0.1, received_at=NOW - minutes(30 - n)) for n in range(20)
+            EXAMPLE._replace(id=uuid.UUID(int=n), drop_proba=0.1, received_at=NOW - minutes(30 - n)) for n in range(20)
         ]
 
         assert assessed(*calm).stage is Stage.HIGH_INTENT
-        assert assessed(*calm, replace(EXAMPLE, id=uuid.UUID(int=99))).stage is Stage.LEAVING_WITH_INTENT
+        assert assessed(*calm, EXAMPLE._replace(id=uuid.UUID(int=99))).stage is Stage.LEAVING_WITH_INTENT
 
     def test_does_not_flap_when_signals_alternate(self) -> None:
         alternating = [
-            replace(EXAMPLE, id=uuid.UUID(int=n), drop_proba=0.97 if n % 2 else 0.3, received_at=NOW + minutes(n))
+            EXAMPLE._replace(id=uuid.UUID(int=n), drop_proba=0.97 if n % 2 else 0.3, received_at=NOW + minutes(n))
             for n in range(20)
         ]
 
@@ -151,7 +150,7 @@ class TestTheStage:
 
     def test_is_left_a_while_after_the_shopper_has_settled(self) -> None:
         settled = [
-            replace(EXAMPLE, id=uuid.UUID(int=n), drop_proba=0.97 if n < 2 else 0.1, received_at=NOW + minutes(n))
+            EXAMPLE._replace(id=uuid.UUID(int=n), drop_proba=0.97 if n < 2 else 0.1, received_at=NOW + minutes(n))
             for n in range(12)
         ]
 
@@ -159,7 +158,7 @@ class TestTheStage:
         assert assessed(*settled, now=NOW + minutes(1 + 3 * 60)).stage is Stage.HIGH_INTENT
 
     def test_outlasts_the_visit_and_then_fades(self) -> None:
-        visit = [replace(EXAMPLE, id=uuid.UUID(int=n)) for n in range(3)]
+        visit = [EXAMPLE._replace(id=uuid.UUID(int=n)) for n in range(3)]
 
         stages = [assessed(*visit, now=NOW + timedelta(days=days)).stage for days in (0, 1, 3, 8, 29, 30)]
 
@@ -198,7 +197,7 @@ class TestAStageDoesNotFlap:
         for n in range(150):
             drop = min(1.0, max(0.0, drop + chance.choice((-stride, stride))))
             at = NOW + minutes(n * minutes_apart)
-            walk.append(replace(EXAMPLE, id=uuid.UUID(int=n), drop_proba=drop, received_at=at))
+            walk.append(EXAMPLE._replace(id=uuid.UUID(int=n), drop_proba=drop, received_at=at))
 
         steps = 150 * minutes_apart / (3 * 60)
 
@@ -243,7 +242,7 @@ class TestAStageDoesNotFlap:
     @settings(max_examples=60)
     @given(some_facts, some_facts)
     def test_a_signal_never_lowers_interest(self, signals: list[SignalFacts], more: list[SignalFacts]) -> None:
-        calm = [replace(each, drop_proba=0.1) for each in (*signals, *more)]
+        calm = [each._replace(drop_proba=0.1) for each in (*signals, *more)]
         order = [Stage.LAPSED, Stage.BROWSING, Stage.CONSIDERING, Stage.HIGH_INTENT]
 
         before, after = assessed(*calm[: len(signals)]).stage, assessed(*calm).stage

@@ -120,7 +120,7 @@ def running(shop: ShopServer) -> Iterator[ShopServer]:
             """Keep the tests' output quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     shop.origin = f"http://127.0.0.1:{server.server_port}"
     try:

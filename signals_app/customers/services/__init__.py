@@ -21,6 +21,7 @@ from signals_app.customers.services.links import shared_among
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.merging import keep_apart, merge
 from signals_app.customers.services.orders import last_order_at, record_order, set_refunded
+from signals_app.customers.services.owners import owners_of
 from signals_app.customers.services.personal_data import bury_identifiers, export_customer
 from signals_app.customers.services.previewing import (
     ComparedTrait,
@@ -70,6 +71,7 @@ __all__ = [
     "may_personalise",
     "may_track",
     "merge",
+    "owners_of",
     "preview_merge",
     "preview_undo",
     "record_checkout",

@@ -8,13 +8,13 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from signals_app.core.bulk import read_rows
 from signals_app.customers.constants import KINDS_BY_STRENGTH, ConflictState, Evidence
 from signals_app.customers.exceptions import ProfileIsGone, SameProfile
 from signals_app.customers.joining import Pointer
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
 from signals_app.customers.services import joined
 from signals_app.customers.services.locks import lock_customers
+from signals_app.customers.services.owners import owners_of
 from signals_app.customers.services.profile_copies import refresh_copies
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
@@ -54,10 +54,7 @@ def merge(*, customer: Customer, other: Customer, by: str, now: datetime) -> Cus
         ],
         ignore_conflicts=True,
     )
-    pointers = [
-        Pointer(*row)
-        for row in read_rows(Identifier.objects.filter(customer__any_of=locked).values_list("pk", "customer_id"))
-    ]
+    pointers = [Pointer(*pointer) for pointer in owners_of(locked).items()]
     endings = {gone.pk: keep.pk}
     joined.move_pointers(endings)
     joined.keep_last_seen(endings, locked)

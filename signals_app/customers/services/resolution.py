@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -43,8 +43,7 @@ SEEN_NOW = frozenset({Evidence.SIGNAL, Evidence.IDENTIFY})
 """Evidence that the shopper is in the shop now; an order or an import may tell of last year."""
 
 
-@dataclass(frozen=True)
-class Sighting:
+class Sighting(NamedTuple):
     """Identifiers seen together; `reference` is the caller's own name for what showed them, e.g. a delivery id."""
 
     reference: str

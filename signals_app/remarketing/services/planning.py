@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -133,18 +134,27 @@ def _decide_unknown(spec: RuleSpec, recorded: RecordedSignal, now: datetime) -> 
 # --- Waits that start again -----------------------------------------------------------------------------------------
 
 
-def _waiting_matches(customer_ids: Collection[UUID]) -> dict[Pair, _Waiting]:
-    matches = RuleMatch.objects.filter(
-        identifier__customer__any_of=customer_ids, state=MatchState.PLANNED, rule__entry_event=EntryEvent.SIGNAL
-    ).order_by("triggered_at", "pk")
-    rows = bulk.read_rows(matches.values_list("pk", "identifier__customer", "rule", "triggered_at", "due_at"))
-    return {(match.customer_id, match.rule_id): match for match in (_Waiting(*row) for row in rows)}
+def _waiting_matches(customer_ids: Iterable[UUID]) -> dict[Pair, _Waiting]:
+    owner_of = customer_services.owners_of(customer_ids)
+    rows = bulk.look_up(
+        RuleMatch,
+        where={"state": MatchState.PLANNED.value},
+        key="identifier",
+        values=owner_of,
+        fields=("identifier_id", "id", "rule_id", "triggered_at", "due_at"),
+        is_unique=False,
+    )
+    waiting = [_Waiting(pk, owner_of[identifier_id], *others) for identifier_id, pk, *others in rows]
+    waiting.sort(key=attrgetter("triggered_at", "id"))
+    return {(match.customer_id, match.rule_id): match for match in waiting}
 
 
 def _restart_waits(
     project: Project, batch: _Batch, customers: Mapping[UUID, Customer], waiting: Mapping[Pair, _Waiting]
 ) -> list[_Waiting]:
-    rules = RemarketingRule.objects.filter(pk__any_of={rule_id for _, rule_id in waiting})
+    rules = RemarketingRule.objects.filter(
+        pk__any_of={rule_id for _, rule_id in waiting}, entry_event=EntryEvent.SIGNAL
+    )
     specs = {spec.id: spec for spec in rule_services.current_specs(project=project, rules=rules)} if waiting else {}
     restarted = []
     for (customer_id, rule_id), match in waiting.items():
