@@ -198,7 +198,6 @@ def _intent(
             "WHEN crowd_chance(n, 6) < 0.01 THEN 'bought_recently' "
             f"WHEN {score} >= 60 AND crowd_chance(n, 7) >= 0.7 THEN 'leaving_with_intent' "
             f"WHEN {score} >= 60 THEN 'high_intent' WHEN {score} >= 30 THEN 'considering' ELSE 'browsing' END",
-            "contributions": """'[{"name": "Activity", "points": 12.5, "detail": "9 events"}]'::jsonb""",
             "scored_at": seen,
         },
         numbers,

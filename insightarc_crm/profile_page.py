@@ -20,6 +20,7 @@ from signals_app.customers.models import Consent, Customer, IdentityConflict, Id
 from signals_app.emails import services as email_services
 from signals_app.remarketing.constants import RuleStatus
 from signals_app.remarketing.models import RemarketingRule
+from signals_app.shopper_signals import services as signal_services
 from signals_app.shopper_signals.constants import InterestKind
 from signals_app.shopper_signals.models import IntentProfile, Interest
 
@@ -129,17 +130,11 @@ def consent_by_purpose(customer: Customer) -> list[Purpose]:
 
 
 def contributions(intent: IntentProfile | None) -> list[dict[str, Any]]:
-    rows = [row for row in (intent.contributions if intent else []) if isinstance(row, dict)]
-    highest = max((abs(float(row.get("points", 0))) for row in rows), default=0) or 1
+    parts = signal_services.contributions_of(intent) if intent else []
+    highest = max((abs(part.points) for part in parts), default=1.0)
     return [
-        {
-            "name": row.get("name", ""),
-            "detail": row.get("detail", ""),
-            "points": float(row.get("points", 0)),
-            "share": 100 * abs(float(row.get("points", 0))) / highest,
-            "tone": "bad" if float(row.get("points", 0)) < 0 else "",
-        }
-        for row in rows
+        part._asdict() | {"share": 100 * abs(part.points) / highest, "tone": "bad" if part.points < 0 else ""}
+        for part in parts
     ]
 
 

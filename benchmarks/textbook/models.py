@@ -54,7 +54,6 @@ class Profile(models.Model):
     state = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     intent_score = models.FloatField(default=0, db_index=True)
     stage = models.CharField(max_length=30, default="browsing")
-    contributions = models.JSONField(default=list)
     review_at = models.DateTimeField(null=True, db_index=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -59,7 +59,6 @@ def fold_signal(
     assessed = scoring.assess(state, usual=usual, last_ordered_at=None, now=now)
     profile.keep_state(state)
     profile.intent_score, profile.stage, profile.review_at = assessed.score, assessed.stage.value, assessed.review_at
-    profile.contributions = [part._asdict() for part in assessed.contributions]
     profile.save()
     return state, assessed
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Max, QuerySet
 
@@ -87,7 +88,7 @@ TABLES = (
     ExportTable(
         "buying_intent",
         "What we made of them",
-        lambda customer: rows(IntentProfile.objects.filter(customer=customer).values()),
+        lambda customer: rows(_with_contributions(IntentProfile.objects.filter(customer=customer))),
         {"stage": "Stage", "intent_score": "Score (0 to 100)", "signal_count": "Signals",
          "first_signal_at": "First signal", "last_signal_at": "Last signal", "contributions": "How the score came about"},
         dict(Stage.choices),
@@ -121,6 +122,11 @@ FACET = Facet(
     describe=describe,
     kept=(Kept("Daily counts and averages of the store", "they are sums over all shoppers and name nobody"),),
 )
+
+
+def _with_contributions(profiles: QuerySet[IntentProfile]) -> Iterator[dict[str, Any]]:
+    for profile, values in zip(profiles, profiles.values(), strict=True):
+        yield values | {"contributions": [part._asdict() for part in services.contributions_of(profile)]}
 
 
 def _signals(customer: Customer) -> QuerySet[ShopperSignal]:

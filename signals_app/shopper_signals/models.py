@@ -115,8 +115,10 @@ class IntentProfile(models.Model):
     # What follows from it, materialised for filters; valid until `review_at`.
     intent_score = models.FloatField("intent score", default=0)
     stage = models.CharField(max_length=30, choices=Stage.choices, default=Stage.BROWSING)
-    contributions = models.JSONField(default=list)
-    """[{"name": "Activity", "points": 12.5, "detail": "A visit with 25 events ... adds 12.5 points."}, ...]; the points add up to the score."""
+    usual_loops = models.FloatField(null=True)
+    """What was usual in the shop when it was scored, see `scoring.Usual`: with it the score can be explained again."""
+    usual_broken_buttons = models.FloatField(null=True)
+    usual_performance = models.FloatField(null=True)
     loops_ratio = models.FloatField("back-and-forth compared with usual", null=True)
     """1 is as usual. This and the next two: see `scoring.Assessment`."""
     dead_clicks_over_usual = models.FloatField("dead clicks above usual", null=True)

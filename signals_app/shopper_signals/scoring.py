@@ -49,7 +49,6 @@ ADR 0019 has the reasons. Tests walk at random along the limits and count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -77,13 +76,14 @@ __all__ = [
     "Contribution",
     "Usual",
     "assess",
+    "explain",
     "score_at",
 ]
 
 
 class Assessment(NamedTuple):
     """
-    What a state means at one moment. The points of the contributions add up to the score.
+    What a state means at one moment.
 
     `loops_ratio` is going back and forth as a multiple of what is usual, `dead_clicks_over_usual` how many dead clicks
     more than usual a signal had (both decayed means), `performance_percentile` the place of the shopper's longest time
@@ -93,7 +93,6 @@ class Assessment(NamedTuple):
 
     score: float
     stage: Stage
-    contributions: tuple[Contribution, ...]
     review_at: datetime | None
     loops_ratio: float | None = None
     dead_clicks_over_usual: float | None = None
@@ -101,16 +100,14 @@ class Assessment(NamedTuple):
 
 
 def assess(state: IntentState, *, usual: Usual, last_ordered_at: datetime | None, now: datetime) -> Assessment:
-    """Return score, stage and contributions of a state at `now`, and until when that is good enough."""
+    """Return score and stage of a state at `now`, and until when that is good enough."""
     outlook = Outlook(state, usual, last_ordered_at, now)
-    parts = contributions(outlook, outlook.points())
-    score = _total(part.points for part in parts)
+    score = _total(outlook)
     stage = outlook.stage(0.0)
     due = next_change(outlook, stage)
     return Assessment(
         score=score,
         stage=stage,
-        contributions=tuple(parts),
         review_at=None if due is None else now + timedelta(hours=due),
         loops_ratio=outlook.loops_ratio,
         dead_clicks_over_usual=outlook.dead_click_excess,
@@ -119,9 +116,15 @@ def assess(state: IntentState, *, usual: Usual, last_ordered_at: datetime | None
 
 
 def score_at(state: IntentState, *, usual: Usual, now: datetime) -> float:
-    """Return the score of a state at `now`, as `assess` does, without looking for words, stage and future."""
-    return _total(round(points, 2) for points in Outlook(state, usual, None, now).points())
+    """Return the score of a state at `now`, as `assess` does, without looking for stage and future."""
+    return _total(Outlook(state, usual, None, now))
 
 
-def _total(points: Iterable[float]) -> float:
-    return round(min(100.0, max(0.0, sum(points))), 2)
+def explain(state: IntentState, *, usual: Usual, now: datetime) -> list[Contribution]:
+    """Return in words what the score of a state at `now` is made of; the points add up to it."""
+    outlook = Outlook(state, usual, None, now)
+    return contributions(outlook, outlook.points())
+
+
+def _total(outlook: Outlook) -> float:
+    return round(min(100.0, max(0.0, sum([round(points, 2) for points in outlook.points()]))), 2)

@@ -19,6 +19,7 @@ from signals_app.customers import services
 from signals_app.customers.models import Consent, Customer, Identifier, IdentityConflict
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
+from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -105,7 +106,9 @@ def test_the_page_shows_the_score_in_words_and_interests_with_prices(
         customer=anna,
         project=project,
         intent_score=61,
-        contributions=[{"name": "Cart", "points": 20, "detail": "seen"}],
+        scored_at=NOW,
+        half_life_hours=72,
+        cart_log2=decay.hours(NOW) / 72,
     )
     Interest.objects.create(
         customer=anna, kind="product", name="/products/lamp", weight_log2=3, evidence_count=2, last_seen_at=NOW
@@ -113,7 +116,7 @@ def test_the_page_shows_the_score_in_words_and_interests_with_prices(
 
     page = marketer.get(reverse("admin:customers_customer_change", args=[anna.pk])).content.decode()
 
-    for words in ("Anna Berg", "61 of 100", "Cart", "+20", "Head lamp", "39.90 EUR", "said by the shop", "visitor-7"):
+    for words in ("Anna Berg", "61 of 100", "Cart", "+18", "Head lamp", "39.90 EUR", "said by the shop", "visitor-7"):
         assert words in page
     assert 'src="https://shop.example.com/lamp.jpg"' in page
 

@@ -30,6 +30,7 @@ from signals_app.projects.constants import Role
 from signals_app.projects.models import ApiKey, Membership, Project
 from signals_app.remarketing.models import Calibration, RemarketingRule, RuleMatch, RuleVariant, SendPolicy
 from signals_app.segments.models import Segment
+from signals_app.shopper_signals import decay
 from signals_app.shopper_signals.models import IntentProfile, Interest, RecomputeRun, ShopperSignal
 from signals_app.shops.models import PrivacyRequest, ShopConnection, ShopDifference, ShopSync, ShopTopic
 from signals_app.storefront.models import EmailClaim, Storefront
@@ -146,7 +147,8 @@ def _shoppers(project: Project, tag: str, rows: dict[str, Any]) -> None:
         stage="leaving_with_intent",
         signal_count=3,
         last_signal_at=now,
-        contributions=[{"name": HOSTILE, "points": 50.5, "detail": HOSTILE}, {"name": "Friction", "points": -3}],
+        scored_at=now,
+        events_log2=decay.hours(now) / 72 + 3,
     )
     for kind, name in (("product", "/products/lamp"), ("search", f"{tag} {HOSTILE}")):
         rows["shopper_signals.Interest"] = Interest.objects.create(

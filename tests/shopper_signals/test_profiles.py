@@ -28,7 +28,8 @@ from tests.shopper_signals.conftest import EXAMPLE, NOW, make_signal, minutes
 
 Shopper = Callable[..., Identifier]
 RELATIVE = ("loops_ratio", "dead_clicks_over_usual", "performance_percentile")
-DERIVED = ("intent_score", "stage", "contributions", "scored_at", "review_at", *RELATIVE)
+USUAL = ("usual_loops", "usual_broken_buttons", "usual_performance")
+DERIVED = ("intent_score", "stage", "scored_at", "review_at", *RELATIVE, *USUAL)
 """What hangs on the time of scoring, or on what was usual in the shop then."""
 
 

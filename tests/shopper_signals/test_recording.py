@@ -35,7 +35,7 @@ class TestRecordingASignal:
         profile = IntentProfile.objects.get(customer_id=anna.customer_id)
         assert profile.stage == Stage.LEAVING_WITH_INTENT
         assert profile.signal_count == 3
-        assert sum(part["points"] for part in profile.contributions) == pytest.approx(profile.intent_score)
+        assert sum(part.points for part in services.contributions_of(profile)) == pytest.approx(profile.intent_score)
 
     def test_leaves_ordinary_browsing_far_below_that(self, project: Project, shopper: Shopper) -> None:
         signal = make_signal(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from signals_app.shopper_signals.constants import Stage
 from signals_app.shopper_signals.folding import IntentState, SignalFacts, fold
-from signals_app.shopper_signals.scoring import NOTICEABLE_POINTS, Assessment, Usual, assess
+from signals_app.shopper_signals.scoring import NOTICEABLE_POINTS, Assessment, Contribution, Usual, assess, explain
 from tests.shopper_signals.conftest import NOW, minutes
 
 ROUNDING = 0.06
@@ -46,6 +46,12 @@ def assessed(
     return assess(state, usual=usual or Usual(), last_ordered_at=ordered, now=now)
 
 
+def explained(*signals: SignalFacts, usual: Usual | None = None) -> list[Contribution]:
+    state = IntentState(72)
+    fold(state, signals)
+    return explain(state, usual=usual or Usual(), now=NOW)
+
+
 def changed(signals: list[SignalFacts], **values: Any) -> list[SignalFacts]:
     return [signals[0]._replace(**values), *signals[1:]]
 
@@ -58,16 +64,18 @@ class TestTheScore:
     def test_is_nothing_without_signals(self) -> None:
         nothing = assessed()
 
-        assert (nothing.score, nothing.stage, nothing.contributions, nothing.review_at) == (0, Stage.BROWSING, (), None)
+        assert (nothing.score, nothing.stage, nothing.review_at) == (0, Stage.BROWSING, None)
+        assert explained() == []
 
     @given(some_facts, usuals)
     def test_is_the_sum_of_its_contributions_between_0_and_100(self, signals: list[SignalFacts], usual: Usual) -> None:
         found = assessed(*signals, usual=usual)
 
         assert 0 <= found.score <= 100
-        assert sum(part.points for part in found.contributions) == pytest.approx(found.score, abs=0.005)
-        assert len({part.name for part in found.contributions}) == len(found.contributions)
-        for part in found.contributions:
+        parts = explained(*signals, usual=usual)
+        assert sum(part.points for part in parts) == pytest.approx(found.score, abs=0.005)
+        assert len({part.name for part in parts}) == len(parts)
+        for part in parts:
             verb = "adds" if part.points > 0 else "takes away"
             assert part.detail.endswith(f" {verb} {abs(part.points):.1f} points.")
             assert part.detail[0].isupper()
@@ -112,8 +120,11 @@ class TestTheScore:
         in_percent = EXAMPLE._replace(performance=60.0)
 
         def points(usual: float | None) -> float:
-            parts = assessed(in_percent, usual=Usual(performance=usual)).contributions
-            return next(part.points for part in parts if part.name == "Time spent")
+            return next(
+                part.points
+                for part in explained(in_percent, usual=Usual(performance=usual))
+                if part.name == "Time spent"
+            )
 
         assert points(60.0) == 6
         assert points(None) > 11

@@ -52,7 +52,6 @@ class Migration(migrations.Migration):
                 ('state', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('intent_score', models.FloatField(db_index=True, default=0)),
                 ('stage', models.CharField(default='browsing', max_length=30)),
-                ('contributions', models.JSONField(default=list)),
                 ('review_at', models.DateTimeField(db_index=True, null=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],

@@ -166,7 +166,7 @@ class CustomerIntent(CustomerPart):
             "customer": customer.pk,
             "intent_score": profile.intent_score if profile else None,
             "stage": profile.stage if profile else None,
-            "contributions": profile.contributions if profile else [],
+            "contributions": signal_services.contributions_of(profile) if profile else [],
             "interests": interests,
             "drop_proba": profile.last_drop_proba if profile else None,
             "loops_ratio": profile.loops_ratio if profile else None,

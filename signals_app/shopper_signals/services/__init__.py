@@ -10,6 +10,7 @@ from signals_app.shopper_signals.services.history import IntentPoint, intent_his
 from signals_app.shopper_signals.services.interest_rows import InterestNow, label_of, top_interests
 from signals_app.shopper_signals.services.merging import continue_folding, merge_profiles, split_profiles
 from signals_app.shopper_signals.services.profiles import (
+    contributions_of,
     follow_orders,
     refold,
     refold_outdated,
@@ -41,6 +42,7 @@ __all__ = [
     "UnmatchedPages",
     "continue_folding",
     "continue_recompute",
+    "contributions_of",
     "follow_orders",
     "intent_history",
     "interest_evidence",

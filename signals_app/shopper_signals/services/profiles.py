@@ -21,14 +21,16 @@ from signals_app.projects.models import Project
 from signals_app.shopper_signals import scoring
 from signals_app.shopper_signals.folding import STATE_FIELDS, IntentState
 from signals_app.shopper_signals.models import IntentProfile, Interest
-from signals_app.shopper_signals.scoring import Assessment, Usual
+from signals_app.shopper_signals.scoring import Assessment, Contribution, Usual
 from signals_app.shopper_signals.services import baselines, refolding
 from signals_app.shopper_signals.services.refolding import Refolded
 
 RELATIVE_FIELDS = ("loops_ratio", "dead_clicks_over_usual", "performance_percentile")
+USUAL_FIELDS = ("usual_loops", "usual_broken_buttons", "usual_performance")
 DERIVED_FIELDS = (
-    *("intent_score", "stage", "contributions"),
+    *("intent_score", "stage"),
     *RELATIVE_FIELDS,
+    *USUAL_FIELDS,
     *("last_ordered_at", "scored_at", "review_at"),
 )
 _relative = attrgetter(*RELATIVE_FIELDS)
@@ -70,6 +72,14 @@ def state_of(profile: IntentProfile) -> IntentState:
     return IntentState(**{name: getattr(profile, name) for name in STATE_FIELDS})
 
 
+def contributions_of(profile: IntentProfile) -> list[Contribution]:
+    """Return what the score of a stored profile is made of, in words; the points add up to it."""
+    if profile.scored_at is None:
+        return []
+    usual = Usual(profile.usual_loops, profile.usual_broken_buttons, profile.usual_performance)
+    return scoring.explain(state_of(profile), usual=usual, now=profile.scored_at)
+
+
 def save_states(
     *,
     project: Project,
@@ -82,18 +92,14 @@ def save_states(
     if not states:
         return {}
     last_orders = customer_services.last_order_at(list(states))
+    usual_values = (usual.loops, usual.broken_buttons, usual.performance)
     assessments: dict[uuid.UUID, Assessment] = {}
     rows = []
     for customer_id, state in states.items():
         ordered = last_orders.get(customer_id)
         assessed = scoring.assess(state, usual=usual, last_ordered_at=ordered, now=now)
-        said = [part._asdict() for part in assessed.contributions]
-        derived = (
-            *(assessed.score, assessed.stage.value, said),
-            *_relative(assessed),
-            *(ordered, now, assessed.review_at),
-        )
-        rows.append((customer_id, project.pk, *_values(state), *derived))
+        derived = (assessed.score, assessed.stage.value, *_relative(assessed), *usual_values)
+        rows.append((customer_id, project.pk, *_values(state), *derived, ordered, now, assessed.review_at))
         assessments[customer_id] = assessed
     bulk.write_rows(
         IntentProfile,
