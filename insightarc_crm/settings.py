@@ -176,7 +176,7 @@ for database in DATABASES.values():
 
 # SQLite has one writer, so a second process would only wait for the first.
 WEB_WORKERS = env.int("WEB_WORKERS", default=1 if IS_SQLITE else os.cpu_count() or 1)
-WEB_THREADS = env.int("WEB_THREADS", default=16)  # per process
+WEB_THREADS = env.int("WEB_THREADS", default=32)  # per process; most wait for a commit
 
 # For how long a webhook request may go by what was read of its source and secrets, in seconds.
 WEBHOOK_SOURCE_CACHE_SECONDS = 1.0

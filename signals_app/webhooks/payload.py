@@ -10,6 +10,7 @@ Source: https://www.insightarc.com/blog/automation-tools/how-to-subscribe-to-rea
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ def _text(body: bytes) -> tuple[str, bool]:
     if nesting.is_too_deep(body):
         raise MalformedDelivery("The body is nested too deeply to be read.")
     try:
-        return body.decode("utf-8-sig"), True
+        return body.removeprefix(codecs.BOM_UTF8).decode(), True
     except UnicodeDecodeError:
         return body.decode("utf-8-sig", "replace"), False
 

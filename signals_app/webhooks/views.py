@@ -23,6 +23,7 @@ Never 3xx (the sender's probe would fail) and never 410 (senders of this descent
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -93,6 +94,9 @@ class ReceiveWebhook(APIView):
         super().initial(request, *args, **kwargs)
         self.source = _find_source(kwargs["source_id"])
 
+    def perform_authentication(self, request: Request) -> None:
+        """Do nothing: nobody logs in here."""
+
     def handle_exception(self, exc: Exception) -> Response:
         """Answer what went wrong; what the database refuses, at whichever step, is 503: the sender may try again."""
         if isinstance(exc, WebhookSource.DoesNotExist):
@@ -115,17 +119,18 @@ class ReceiveWebhook(APIView):
         return answer(405, "method_not_allowed", "Send a signed POST.")
 
     def post(self, request: Request, source_id: str) -> Response:
+        meta = request._request.META
         try:
             body = read_body(request._request)
         except BodyTooLarge:
             return answer(413, "too_large", f"At most {MAX_BODY_BYTES} bytes are accepted.")
-        if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"", "identity"}:
+        if meta.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"", "identity"}:
             return answer(415, "unsupported_encoding", "Send the body without a Content-Encoding.")
-        if not self._is_signed(body, request):
+        if not self._is_signed(body, request._request):
             return _not_verified()
-        return self._accept(body, request.META.get("CONTENT_TYPE", ""))
+        return self._accept(body, meta.get("CONTENT_TYPE", ""))
 
-    def _is_signed(self, body: bytes, request: Request) -> bool:
+    def _is_signed(self, body: bytes, request: HttpRequest) -> bool:
         given = request.META.get("HTTP_X_INSIGHTARC_SIGNATURE", "")
         if self._verifies(body, given):
             return True
@@ -134,7 +139,7 @@ class ReceiveWebhook(APIView):
             return True
         note = rejections.note_bad_signature if self.source.secrets else rejections.keep_unchecked
         try:
-            note(self.source.id, body, given, _requested_url(request._request))
+            note(self.source.id, body, given, _requested_url(request))
         except DatabaseFailure:
             logger.warning("A request that did not verify could not be counted.", exc_info=True)
         return False
@@ -171,14 +176,20 @@ class ReceiveWebhook(APIView):
 
 
 def _find_source(source_id: str) -> KnownSource:
-    """Return the source that a path names, spelled as it was given out; :raises WebhookSource.DoesNotExist: if none."""
+    """Return the source that a path names; :raises WebhookSource.DoesNotExist: if none."""
+    return known_sources.find(_read_id(source_id))
+
+
+@lru_cache(maxsize=256)
+def _read_id(source_id: str) -> UUID:
+    """Return the id of a source, spelled as it was given out; :raises WebhookSource.DoesNotExist: if it is not."""
     try:
         key = UUID(source_id)
     except ValueError as error:
         raise WebhookSource.DoesNotExist from error
     if source_id.lower() != str(key):
         raise WebhookSource.DoesNotExist
-    return known_sources.find(key)
+    return key
 
 
 def _requested_url(request: HttpRequest) -> str:
