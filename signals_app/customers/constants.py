@@ -15,6 +15,8 @@ KNOWN_KINDS = frozenset({IdentifierKind.EXTERNAL_ID.value, IdentifierKind.EMAIL.
 """Kinds that name a person; the others name a browser or a visit."""
 
 MAX_IDENTIFIER_LENGTH = 255
+ERASED_PERSON = "(erased person)"
+"""Stands where a person who was erased was named; nobody is ever known by it."""
 
 
 class Evidence(TextChoices):

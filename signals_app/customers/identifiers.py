@@ -9,12 +9,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from signals_app.customers.constants import KINDS_BY_STRENGTH, MAX_IDENTIFIER_LENGTH, IdentifierKind
+from signals_app.customers.constants import ERASED_PERSON, KINDS_BY_STRENGTH, MAX_IDENTIFIER_LENGTH, IdentifierKind
 from signals_app.customers.exceptions import InvalidIdentifier
 
 PLACEHOLDERS = frozenset(
     {"null", "undefined", "none", "nan", "anonymous", "unknown", "[object object]", "0", "-1"}
-    | {"00000000-0000-0000-0000-000000000000"}
+    | {"00000000-0000-0000-0000-000000000000", ERASED_PERSON}
 )
 """What a shop's script sends when it knows no ID; taken as one, they would make all its shoppers one person."""
 

@@ -26,7 +26,7 @@ from signals_app.customers.traits import moment
 from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.decision import GATE_NAMES
 from signals_app.remarketing.models import RuleMatch
-from signals_app.remarketing.services import erased_results, merging, standing
+from signals_app.remarketing.services import erased_results, forgetting, merging, standing
 
 
 def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
@@ -137,6 +137,25 @@ FACET = Facet(
             why="only numbers of a day stay, so that the results of automations do not change",
         ),
         ErasePart("Recipient activity", deleting(_theirs, erased_results.delete_matches)),
+        ErasePart(
+            "Automations whose conditions name them",
+            forgetting.take_out_of_rules,
+            outcome="made anonymous",
+            why="the address or ID was taken out, in a new version: the condition says “(erased person)” and finds nobody by it",
+            is_search=True,
+        ),
+        ErasePart(
+            "Recipient activity of others that quotes these conditions",
+            forgetting.take_out_of_activity,
+            outcome="made anonymous",
+            is_search=True,
+        ),
+        ErasePart(
+            "Earlier versions of automations that name them",
+            forgetting.take_out_of_versions,
+            outcome="made anonymous",
+            is_search=True,
+        ),
     ),
     merge=merging.merge_matches,
     kinds={"automation": "Automations"},

@@ -1,12 +1,15 @@
-"""Which audiences a profile is in now; the room keeps no rows about a person."""
+"""Which audiences a profile is in now; the room keeps no rows about a person, but conditions may name one."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from signals_app.customers.facets import Facet, Trait
+from signals_app.customers.facets import ErasePart, Facet, Step, Subject, Trait
+from signals_app.customers.mentions import Mentions
 from signals_app.customers.models import Customer
-from signals_app.segments import services
+from signals_app.segments import conditions, fields, services
+from signals_app.segments.fields import Scope
+from signals_app.segments.models import Segment
 
 
 def describe(customer: Customer, now: datetime) -> list[Trait]:
@@ -14,4 +17,30 @@ def describe(customer: Customer, now: datetime) -> list[Trait]:
     return [Trait("Segments", "" if names else "None", tuple(names))]
 
 
-FACET = Facet(name="segments", label="Segments", models=(), describe=describe)
+def _take_out(subject: Subject, place: str, limit: int) -> Step:
+    """Take the person out of the conditions of segments; of these a store has a few hundred at most."""
+    wanted, catalogue = Mentions(subject.known_ids), fields.fields(Scope.PROFILE)
+    count = 0
+    for segment in Segment.objects.select_for_update().filter(project=subject.customer.project).order_by("pk"):
+        segment.conditions, taken = conditions.without_person(segment.conditions, wanted, catalogue)
+        if taken:
+            segment.save(update_fields=["conditions", "updated_at"])
+            count += 1
+    return Step(count)
+
+
+FACET = Facet(
+    name="segments",
+    label="Segments",
+    models=(),
+    describe=describe,
+    parts=(
+        ErasePart(
+            "Segments whose conditions name them",
+            _take_out,
+            outcome="made anonymous",
+            why="the address or ID was taken out: the condition says “(erased person)” and finds nobody by it",
+            is_search=True,
+        ),
+    ),
+)

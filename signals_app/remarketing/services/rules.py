@@ -83,6 +83,12 @@ def compile_tree(tree: Any, scope: Scope) -> Node:
         raise InvalidCondition("", "groups stand too deep") from None
 
 
+def forget_compiled() -> None:
+    """Drop what this process remembers of trees, which may hold what was typed into them."""
+    _compile.cache_clear()
+    _specs.clear()
+
+
 def policy_of(project: Project) -> SendPolicy:
     """Return the store's limits and quiet hours; the defaults, unsaved, if it never set any."""
     return SendPolicy.objects.filter(project=project).first() or SendPolicy(project=project)

@@ -10,6 +10,7 @@ Text is compared letter by letter, case included, since databases disagree on wh
 
 from signals_app.segments.conditions.columns import Columns
 from signals_app.segments.conditions.database import to_q
+from signals_app.segments.conditions.forgetting import without_person
 from signals_app.segments.conditions.predicate import ConditionResult, evaluate, holds
 from signals_app.segments.conditions.tree import (
     MAX_DEPTH,
@@ -62,4 +63,5 @@ __all__ = [
     "sentence",
     "to_q",
     "value_text",
+    "without_person",
 ]
