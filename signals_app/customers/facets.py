@@ -62,6 +62,8 @@ class Subject:
     customer: Customer
     known_ids: tuple[Key, ...]
     begun_at: datetime
+    erasure_id: uuid.UUID | None
+    """What a tombstone of theirs belongs to; None: nobody asked, their time was over, and no tombstone may stay."""
 
     @property
     def emails(self) -> list[str]:

@@ -11,8 +11,10 @@ from signals_app.customers import newest
 from signals_app.customers.constants import IdentifierKind
 from signals_app.customers.facets import ErasePart, Excerpt, ExportTable, Facet, Step, Subject, TimelineEntry, deleting
 from signals_app.customers.models import Customer, Fulfilment, Order
+from signals_app.customers.services import tombstones
 from signals_app.shops.constants import ObjectKind, PrivacyKind
 from signals_app.shops.models import PrivacyRequest, RefundSeen, ShopConnection, ShopDifference, ShopObject
+from signals_app.shops.services.orders import order_key
 
 
 def _requests(customer: Customer) -> QuerySet[PrivacyRequest]:
@@ -45,11 +47,20 @@ def _asked(customer: Customer) -> Iterator[dict[str, Any]]:
 
 
 def _forget_numbers(subject: Subject, place: str, limit: int) -> Step:
-    """Delete the shop's numbers of the person and their orders, by which they could be found again."""
+    """
+    Delete the shop's numbers of the person and their orders, by which they could be found again.
+
+    A refund or shipment names nobody but its order, so orders leave tombstones too: what comes late is known by them.
+    """
     orders = list(Order.objects.filter(identifier__customer=subject.customer).values_list("order_id", flat=True))
     sent = Fulfilment.objects.filter(order__identifier__customer=subject.customer)
     shipments = list(sent.values_list("fulfilment_id", flat=True))
     numbers = [key.value for key in subject.known_ids if key.kind == IdentifierKind.EXTERNAL_ID]
+    if subject.erasure_id:
+        keys = map(order_key, orders)
+        tombstones.bury(
+            project=subject.customer.project, keys=keys, erasure_id=subject.erasure_id, now=subject.begun_at
+        )
     shops = ShopConnection.objects.filter(project=subject.customer.project_id)
     own = Q(kind=ObjectKind.ORDER, object_id__in=orders) | Q(kind=ObjectKind.CUSTOMER, object_id__in=numbers)
     own |= Q(kind=ObjectKind.FULFILMENT, object_id__in=shipments)

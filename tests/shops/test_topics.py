@@ -23,6 +23,7 @@ from signals_app.webhooks import pipeline, services
 from signals_app.webhooks.constants import MAX_ATTEMPTS, InboxState
 from signals_app.webhooks.models import InboxItem, ShopDelivery, WebhookDelivery
 from tests.shops.conftest import NOW, Build, ago
+from tests.whole_database import tables_that_say
 
 pytestmark = pytest.mark.django_db
 
@@ -434,6 +435,31 @@ class TestWhatTheLawAsks:
         assert not shop.differences.exists()
         assert not shop.objects_seen.exists()
         assert not WebhookDelivery.objects.exists()
+
+    def test_a_refund_after_a_redaction_brings_no_number_back_until_the_person_agrees_again(
+        self, deliver: Deliver, shop: ShopConnection, order_body: Build, refund_body: Build, fulfilment_body: Build
+    ) -> None:
+        deliver("orders/create", order_body())
+        deliver("customers/redact", self.DEMAND)
+        customer_services.continue_erasures(now=NOW)
+
+        for _ in range(2):
+            report = deliver("refunds/create", refund_body("20.00"))
+            assert (report.processed, report.failed, report.quarantined) == (1, 0, 0)
+        deliver("fulfillments/create", fulfilment_body(email=None, destination=None))
+        deliver("orders/updated", order_body(customer=None, email=None, contact_email=None))
+
+        assert not RefundSeen.objects.exists()
+        assert not shop.objects_seen.exists()
+        assert not WebhookDelivery.objects.exists()
+        assert tables_that_say(["5000000000001"]) == []
+        customer_services.record_consent(
+            project=shop.project, identifiers={"email": "anna@example.com"}, granted=True, source="form",
+            now=NOW + timedelta(days=1),
+        )  # fmt: skip
+        deliver("refunds/create", refund_body("20.00"))
+        deliver("orders/updated", order_body())
+        assert Order.objects.get().refunded_total == Decimal("20.00")
 
     def test_a_redaction_of_nobody_known_keeps_them_out(self, deliver: Deliver, order_body: Build) -> None:
         deliver("customers/redact", self.DEMAND)

@@ -121,7 +121,7 @@ class _Erasure:
         report = ErasureReport.objects.select_related("project").get(pk=self.report_id)
         customer = Customer.everyone.select_related("project").get(pk=report.profile_id)
         known = tuple(Key(kind, value) for kind, value in json.loads(report.known_ids or "[]"))
-        subject = Subject(customer, known, report.begun_at)
+        subject = Subject(customer, known, report.begun_at, None if report.is_forgetting else report.pk)
         for room, part in self._all_parts(report):
             if not self._run_part(f"{room}: {part.name}", part, subject, stop_at):
                 self._let_go()

@@ -12,7 +12,10 @@ from django.db.models import Sum
 
 from signals_app.customers import services as customer_services
 from signals_app.customers.constants import FulfilmentState, OrderState
+from signals_app.customers.exceptions import ErasedIdentifier
+from signals_app.customers.joining import Key
 from signals_app.customers.models import Identifier, Order
+from signals_app.customers.services import tombstones
 from signals_app.shops.constants import ObjectKind
 from signals_app.shops.exceptions import NothingToDo, OrderNotKnown, UnusableData
 from signals_app.shops.models import RefundSeen, ShopConnection
@@ -44,7 +47,7 @@ def put_order(*, shop: ShopConnection, said: ShopOrder, now: datetime) -> Put:
     :raises InvalidInput: of customers, if a value cannot be used, or its shopper was erased.
     """
     project = shop.project
-    known = Order.objects.filter(project=project, order_id=said.order_id).select_related("identifier").first()
+    known = _known(shop, said.order_id)
     if known is None and not said.identifiers:
         return Put(reason=NOBODY)
     is_new = is_newest(shop=shop, kind=ObjectKind.ORDER, object_id=said.order_id, changed_at=said.changed_at)
@@ -61,9 +64,25 @@ def put_order(*, shop: ShopConnection, said: ShopOrder, now: datetime) -> Put:
     return Put(known.identifier, is_changed, "" if is_changed or is_new else OLDER)
 
 
+def order_key(order_id: str) -> Key:
+    """Return what stands for an order among the tombstones of its shopper."""
+    return Key("order_id", order_id)
+
+
+def _known(shop: ShopConnection, order_id: str) -> Order | None:
+    """
+    Return an order, None if it has not come yet.
+
+    :raises ErasedIdentifier: if it was erased with its shopper, or is about to be.
+    """
+    if tombstones.erased_among(project=shop.project, keys=[order_key(order_id)]):
+        raise ErasedIdentifier("order_id")
+    return Order.objects.filter(project=shop.project, order_id=order_id).select_related("identifier").first()
+
+
 def _record(shop: ShopConnection, said: ShopOrder, refunded: Decimal, now: datetime) -> tuple[Order, bool]:
     # Read again: the row of the object is held only now.
-    known = Order.objects.filter(project=shop.project, order_id=said.order_id).select_related("identifier").first()
+    known = _known(shop, said.order_id)
     state = _state(said, refunded)
     values = (said.total, refunded, said.currency, said.placed_at, said.items, state, said.name, said.country)
     if known is not None and values == (
@@ -106,9 +125,10 @@ def put_refund(*, shop: ShopConnection, said: ShopRefund, now: datetime) -> Put:
     Add a refund to what was given back of its order, once. Of an order that is not known yet it is kept until it comes.
 
     :raises UnusableData: if it is not in the order's currency.
+    :raises ErasedIdentifier: if its order was erased with its shopper; nothing is kept then.
     """
     hold(shop=shop, kind=ObjectKind.ORDER, object_id=said.order_id)
-    order = Order.objects.filter(project=shop.project, order_id=said.order_id).select_related("identifier").first()
+    order = _known(shop, said.order_id)
     _remember_refunds(shop, [said], order.currency if order else said.currency)
     if order is None:
         return Put(reason="Its order is not known yet; the refund is kept for it.")
@@ -148,8 +168,9 @@ def put_fulfilment(*, shop: ShopConnection, said: ShopFulfilment, now: datetime)
     Record a shipment of an order.
 
     :raises OrderNotKnown: if the order has not come yet; trying again in a while helps.
+    :raises ErasedIdentifier: if it was erased with its shopper.
     """
-    order = Order.objects.filter(project=shop.project, order_id=said.order_id).select_related("identifier").first()
+    order = _known(shop, said.order_id)
     if order is None:
         raise OrderNotKnown(
             f"Order {said.order_id} of this shipment is not known yet. Run the backfill on the page of the shop "

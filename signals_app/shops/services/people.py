@@ -141,11 +141,12 @@ def erase_on_request(
     They are out of reach when this returns; a long history is left to the workers, since the webhook's transaction must
     not last as long as that takes.
     """
-    customer_services.bury_identifiers(project=shop.project, identifiers=said.identifiers, now=now)
     found = Customer.objects.filter(project=shop.project).filter(_names(said.identifiers)).distinct()
     erased = [
         customer_services.begin_erasure(customer=customer, by=SYSTEM, now=now) for customer in found.order_by("pk")
     ]
+    # After the erasures, whose tombstones are lifted together when the person agrees again.
+    customer_services.bury_identifiers(project=shop.project, identifiers=said.identifiers, now=now)
     note = "Nothing was stored of this person."
     if erased:
         profiles = "1 profile is" if len(erased) == 1 else f"{len(erased)} profiles are"
