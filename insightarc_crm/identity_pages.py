@@ -24,6 +24,7 @@ from signals_app.core.changelist import QuickChangeList
 from signals_app.core.display import ago, badge, page_link
 from signals_app.customers import services
 from signals_app.customers.constants import KINDS_BY_STRENGTH, ConflictState, Evidence, IdentifierKind
+from signals_app.customers.display import profile_link
 from signals_app.customers.exceptions import LinkIsGone, ProfileIsGone, SameProfile
 from signals_app.customers.facets import Trait
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
@@ -151,7 +152,7 @@ def _side(identifier: Identifier, scores: dict[UUID, float]) -> str:
     return format_html(
         "<div>{} <span class='crm-quiet crm-block crm-wrap'>{}: {}</span>"
         "<span class='crm-quiet crm-block'>{}seen {}</span></div>",
-        page_link(identifier.customer),
+        profile_link(identifier.customer),
         identifier.get_kind_display(),
         identifier.value,
         "" if score is None else f"intent {score:.0f} · ",
@@ -316,7 +317,7 @@ def _kept_apart(customer: Customer) -> list[dict[str, Any]]:
     found = []
     for row in rows.order_by("-decided_at", "-pk")[:SHOWN]:
         own, other = (row.left, row.right) if row.left.customer_id == customer.pk else (row.right, row.left)
-        found.append({"row": row, "own": own, "other": other, "profile": page_link(other.customer)})
+        found.append({"row": row, "own": own, "other": other, "profile": profile_link(other.customer)})
     return found
 
 

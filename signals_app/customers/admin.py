@@ -14,8 +14,9 @@ from signals_app.core.admin import (
     ReadOnlyAdmin,
     display,
 )
-from signals_app.core.display import ago, badge, lines, money, page_link
+from signals_app.core.display import ago, badge, lines, money
 from signals_app.customers.constants import OrderState
+from signals_app.customers.display import profile_link
 from signals_app.customers.models import Order
 
 ORDER_TONES = {
@@ -45,7 +46,7 @@ class OrderAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Order]):
 
     @display(description="Profile")
     def shopper(self, obj: Order) -> str:
-        return page_link(obj.identifier.customer)
+        return profile_link(obj.identifier.customer)
 
     @display(description="Known by")
     def known_by(self, obj: Order) -> str:

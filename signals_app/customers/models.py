@@ -78,6 +78,8 @@ class Customer(PublicIdModel, TimestampedModel):
         )
 
     def __str__(self) -> str:
+        if self.erased_at:
+            return "Erased person"
         return self.name or self.email or self.external_id or f"Visitor {str(self.id)[-6:]}"
 
 

@@ -108,7 +108,12 @@ class EmailMessage(PublicIdModel, ClaimedModel):
         )
 
     def __str__(self) -> str:
-        return self.subject or self.template.name
+        return ("" if self.is_of_erased else self.subject) or self.template.name
+
+    @property
+    def is_of_erased(self) -> bool:
+        """Whether its shopper is being erased: until it goes as well, no page says what it says of them."""
+        return self.identifier.customer.erased_at is not None
 
 
 class Suppression(PublicIdModel):

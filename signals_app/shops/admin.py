@@ -16,7 +16,8 @@ from signals_app.core.admin import (
     display,
     post_action,
 )
-from signals_app.core.display import ago, badge, page_link
+from signals_app.core.display import ago, badge
+from signals_app.customers.display import profile_link
 from signals_app.shops import services
 from signals_app.shops.constants import PrivacyKind, SyncKind
 from signals_app.shops.models import PrivacyRequest, ShopDifference
@@ -95,7 +96,7 @@ class PrivacyRequestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[PrivacyRequest]):
 
     @display(description="Profile")
     def shopper(self, obj: PrivacyRequest) -> str:
-        return page_link(obj.identifier.customer) if obj.identifier else "–"
+        return profile_link(obj.identifier.customer) if obj.identifier else "–"
 
     @display(description="What to do")
     def what_to_do(self, obj: PrivacyRequest) -> str:

@@ -227,6 +227,31 @@ def test_from_the_first_step_on_the_person_is_out_of_reach_and_a_killed_worker_l
     assert tables_that_say(ANNA.values()) == []
 
 
+def test_while_it_runs_the_pages_say_erased_person_and_link_to_no_profile(
+    anna: Customer, sign_in: Callable[..., Any]
+) -> None:
+    message = EmailMessage.objects.latest("created_at")
+    EmailMessage.objects.update(to_email=ANNA["email"], subject="Anna, still there?", html="<p>Anna</p>")
+    customers.begin_erasure(customer=anna, now=LATER)
+    browser = sign_in(Role.OWNER)
+
+    pages = [
+        "emails/emailmessage/",
+        f"emails/emailmessage/{message.pk}/change/",
+        "remarketing/rulematch/",
+        f"remarketing/rulematch/{RuleMatch.objects.filter(identifier__customer=anna)[0].pk}/change/",
+        "customers/order/",
+        "shopper_signals/shoppersignal/",
+    ]
+    for page in pages:
+        said = browser.get(f"/admin/{page}").content.decode()
+        assert "Erased person" in said, page
+        assert "Visitor " not in said, page
+        assert ANNA["email"] not in said, page
+        assert "Anna, still there?" not in said, page
+        assert f"/admin/customers/customer/{anna.pk}/change/" not in said, page
+
+
 def test_orders_of_a_person_who_is_being_erased_keep_no_other_facts_waiting(anna: Customer) -> None:
     customers.begin_erasure(customer=anna, now=LATER)
 

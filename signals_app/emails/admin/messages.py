@@ -22,6 +22,7 @@ from signals_app.core.admin import (
     display,
 )
 from signals_app.core.display import ago, badge, page_link
+from signals_app.customers.display import profile_link
 from signals_app.emails.admin.frames import frames
 from signals_app.emails.constants import MessageState, SkipReason
 from signals_app.emails.models import EmailMessage
@@ -63,7 +64,7 @@ class EmailMessageAdmin(ReadOnlyAdmin, ProjectScopedAdmin[EmailMessage]):
 
     @display(description="To")
     def recipient(self, message: EmailMessage) -> str:
-        return message.to_email or str(message.identifier.customer)
+        return ("" if message.is_of_erased else message.to_email) or str(message.identifier.customer)
 
     @display(description="Mail")
     def about(self, message: EmailMessage) -> str:
@@ -99,7 +100,9 @@ class EmailMessageAdmin(ReadOnlyAdmin, ProjectScopedAdmin[EmailMessage]):
             "state": state_of(message),
             "reason": reason_in_words(message.reason),
             "facts": facts_of(message),
-            "frames": frames(Rendered(message.subject, message.html, message.text)) if message.html else [],
+            "frames": frames(Rendered(message.subject, message.html, message.text))
+            if message.html and not message.is_of_erased
+            else [],
         }
         return TemplateResponse(request, "admin/emails/message.html", context)
 
@@ -118,8 +121,8 @@ def reason_in_words(reason: str) -> str:
 def facts_of(message: EmailMessage) -> list[tuple[str, Any]]:
     """Return what stands at the top of a mail's page, as (label, value)."""
     facts: list[tuple[str, Any]] = [
-        ("Profile", page_link(message.identifier.customer)),
-        ("Address", message.to_email or "–"),
+        ("Profile", profile_link(message.identifier.customer)),
+        ("Address", ("" if message.is_of_erased else message.to_email) or "–"),
         ("Why it is sent", message.get_purpose_display()),
         ("Template", page_link(message.template)),
         ("Asked for", ago(message.created_at)),

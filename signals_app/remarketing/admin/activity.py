@@ -26,6 +26,7 @@ from signals_app.core.admin import (
     display,
 )
 from signals_app.core.display import ago, badge, page_link
+from signals_app.customers.display import profile_link
 from signals_app.emails.constants import MessageState, SkipReason
 from signals_app.remarketing import services
 from signals_app.remarketing.constants import Arm, MatchState, Reason
@@ -200,7 +201,7 @@ def reason_of(match: RuleMatch) -> str:
 def facts_of(match: RuleMatch) -> list[tuple[str, Any]]:
     """Return what stands at the top of a match's page, as (label, value)."""
     facts: list[tuple[str, Any]] = [
-        ("Profile", page_link(match.identifier.customer)),
+        ("Profile", profile_link(match.identifier.customer)),
         ("Automation", page_link(match.rule)),
         ("Version of the automation", match.rule_version),
         ("Group", Arm(match.arm).label),
@@ -248,7 +249,7 @@ def explanation_in_words(found: services.Explanation, now: datetime) -> dict[str
     decision, miss = found.decision, found.nearest_miss
     return {
         "explanation": found,
-        "profile_link": page_link(found.customer),
+        "profile_link": profile_link(found.customer),
         "rule_link": page_link(found.rule),
         "match_link": page_link(found.match, "the latest activity") if found.match else "",
         "verdict": decision.reason.label if decision else "Nothing has happened yet that could start it",

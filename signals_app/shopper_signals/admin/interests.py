@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from signals_app.catalog import services as catalog_services
 from signals_app.core.admin import ProjectScopedAdmin, ReadOnlyAdmin
-from signals_app.core.display import ago, outside_link, page_link
+from signals_app.core.display import ago, outside_link
+from signals_app.customers.display import profile_link
 from signals_app.shopper_signals import decay, services
 from signals_app.shopper_signals.admin.signals import page_address
 from signals_app.shopper_signals.constants import InterestKind
@@ -51,7 +52,7 @@ class InterestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Interest]):
             "opts": self.opts,
             "interest": interest,
             "label": label,
-            "profile": page_link(interest.customer),
+            "profile": profile_link(interest.customer),
             "sentence": sentence_of(interest),
             "last_seen": ago(interest.last_seen_at),
             "weight": weight_of(interest),

@@ -15,7 +15,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from signals_app.core.admin import DateTimeRangeFilter, NumberRangeFilter, ProjectScopedAdmin, ReadOnlyAdmin, display
-from signals_app.core.display import ago, badge, inside_link, lines, outside_link, page_link
+from signals_app.core.display import ago, badge, inside_link, lines, outside_link
+from signals_app.customers.display import profile_link
 from signals_app.customers.models import Identifier
 from signals_app.shopper_signals.models import ShopperSignal
 
@@ -76,7 +77,7 @@ class ShopperSignalAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ShopperSignal]):
 
     @display(description="Profile")
     def shopper(self, obj: ShopperSignal) -> str:
-        return page_link(obj.identifier.customer) if obj.identifier else "Unknown shopper"
+        return profile_link(obj.identifier.customer) if obj.identifier else "Unknown shopper"
 
     @display(description="Known by")
     def known_by(self, obj: ShopperSignal) -> str:

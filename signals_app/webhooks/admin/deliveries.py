@@ -26,6 +26,7 @@ from signals_app.core.admin import (
 )
 from signals_app.core.changelist import QuickChangeList
 from signals_app.core.display import ago, badge, lines, page_link
+from signals_app.customers.display import profile_link
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.shops.constants import TOPICS
 from signals_app.webhooks import problems, services
@@ -146,11 +147,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
     def signal(self, obj: WebhookDelivery) -> str:
         headers: ShopDelivery | None = getattr(obj, "shop_delivery", None)
         if headers is not None:
-            return page_link(headers.identifier.customer) if headers.identifier else "–"
+            return profile_link(headers.identifier.customer) if headers.identifier else "–"
         signal = ShopperSignal.objects.filter(pk=obj.pk).select_related("identifier__customer").first()
         if signal is None:
             return "–"
-        shopper = page_link(signal.identifier.customer) if signal.identifier else "unknown shopper"
+        shopper = profile_link(signal.identifier.customer) if signal.identifier else "unknown shopper"
         return format_html("{} of {}", page_link(signal), shopper)
 
     @display(description="Body")
