@@ -59,6 +59,8 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "webhooks.replayrun":             ("v",     "v",     "v",     "v"),
 }  # fmt: skip
 
+# Lists are what a marketer works with, so they may take them out. Everything about one person, raw requests and mails as
+# they looked included, is no list: it is handed to that person by law, like their erasure, and that is the owner's.
 ACTIONS: dict[str, tuple[bool, bool, bool, bool]] = {
     #                                  owner    marketer analyst  operator
     "projects.pause_sending":         (True,    False,   False,   False),

@@ -22,10 +22,10 @@ from signals_app.core.admin import (
     post_action,
 )
 from signals_app.core.countries import country_code
-from signals_app.core.display import ago, badge
+from signals_app.core.display import ago, badge, lines
 from signals_app.core.forms import LinesField, ModelForm
 from signals_app.projects import services
-from signals_app.projects.constants import Role, Scope
+from signals_app.projects.constants import ROLES_IN_WORDS, Role, Scope
 from signals_app.projects.exceptions import LastOwner, SharedAccount
 from signals_app.projects.models import ApiKey, Membership, Project, validate_domains, validate_scopes
 
@@ -166,7 +166,8 @@ class MembershipAdmin(ProjectScopedAdmin[Membership]):
 
     def get_fieldsets(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         own = ("person", "email", "role", "last_login") if obj else ("email", "name", "role")
-        return ((None, {"fields": own}),)
+        roles = lines([f"{Role(role).label}: {may}" for role, may in ROLES_IN_WORDS.items()])
+        return ((None, {"fields": own, "description": roles}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         return ("person", "email", "last_login") if obj else ()

@@ -211,7 +211,8 @@ def test_consent_is_recorded_of_who_has_only_a_customer_id(marketer: Client, pro
     assert (offers(known), offers(browser)) == (True, False)
 
 
-def test_only_owners_export_and_erase(marketer: Client, anna: Customer) -> None:
+def test_only_owners_export_and_erase_a_person_and_the_page_of_lists_says_so(marketer: Client, anna: Customer) -> None:
+    assert "An owner downloads it from the profile" in marketer.get("/admin/transfers/exportfile/add/").content.decode()
     assert marketer.get(reverse("admin:customers_customer_download", args=[anna.pk])).status_code == 403
     assert marketer.post(reverse("admin:customers_customer_erase", args=[anna.pk])).status_code == 403
     assert Customer.objects.exists()

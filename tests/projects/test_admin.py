@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from signals_app.projects import services
-from signals_app.projects.constants import Role
+from signals_app.projects.constants import ROLES_IN_WORDS, Role
 from signals_app.projects.models import ApiKey, Membership, Project
 
 ADD_MEMBER = "/admin/projects/membership/add/"
@@ -37,6 +37,14 @@ def test_inviting_a_person_makes_an_account_whose_password_is_shown_once(owner: 
     answer = mia.post("/admin/login/", {"username": "mia@example.com", "password": password[1]})
     assert answer.status_code == 302
     assert "Nordlicht Outdoor" in mia.get("/admin/").content.decode()
+
+
+def test_the_page_says_what_each_role_may_do(owner: Client) -> None:
+    page = owner.get(ADD_MEMBER).content.decode()
+
+    assert ROLES_IN_WORDS.keys() == set(Role)
+    for role, may in ROLES_IN_WORDS.items():
+        assert f"{Role(role).label}: {may}" in page
 
 
 def test_somebody_with_an_account_joins_and_keeps_the_password(owner: Client, project: Project) -> None:

@@ -25,6 +25,10 @@ from signals_app.transfers.tasks import wake
 
 TONES = {ExportState.DONE.value: "good", ExportState.FAILED.value: "bad"}
 DOWNLOAD = "transfers.download_export"
+OF_ONE_PERSON = (
+    "Everything about one person",
+    "No list: what the law gives a person of themselves. An owner downloads it from the profile.",
+)
 
 
 @admin.register(ExportFile)
@@ -70,7 +74,10 @@ class ExportFileAdmin(ProjectScopedAdmin[ExportFile]):
             "title": "Export a list",
             "show_save_and_add_another": False,
             "show_save_and_continue": False,
-            "explained": [(kind.label, kind.explanation) for kind in kinds.export_kinds() if kind.is_offered],
+            "explained": [
+                *((kind.label, kind.explanation) for kind in kinds.export_kinds() if kind.is_offered),
+                OF_ONE_PERSON,
+            ],
         }
         return super().add_view(request, form_url, context | (extra_context or {}))
 
