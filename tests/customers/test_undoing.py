@@ -11,8 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from signals_app.customers import services
+from signals_app.customers.constants import Evidence
 from signals_app.customers.exceptions import ErasedIdentifier, LinkIsGone, ProfileIsGone, SameProfile
 from signals_app.customers.models import (
+    ConsentChange,
     Customer,
     Identifier,
     IdentityConflict,
@@ -437,3 +439,22 @@ def test_a_profile_that_was_merged_answers_at_the_api(
     assert api("get", "customers/019a0000-0000-7000-8000-000000000000/").status_code == 404
     page = sign_in().get(f"/admin/customers/customer/{ids[1]}/change/")
     assert (page.status_code, page["Location"]) == (302, f"/admin/customers/customer/{ids[0]}/change/")
+
+
+def test_who_was_imported_and_merged_by_mistake_is_never_seen_again(world: World) -> None:
+    world.signal(person(1), number=1, page="tent")
+    services.resolve(project=world.project, sightings=[Sighting("1", dict([BOB]), Evidence.IMPORT)], now=world.now)
+    ConsentChange.objects.create(
+        identifier=world.identifier(BOB), is_granted=True, source="list", evidence="import 1", occurred_at=START
+    )
+    world._set_clock(world.now)
+    merged(world)
+    world.signal(person(1), number=2, page="lamp")
+
+    parting = undo(world, ADA, BOB)
+
+    assert {one.external_id: one.last_seen_at for one in parting.customers} == {
+        "1": START + timedelta(minutes=3),
+        "2": None,
+    }
+    assert customer(world, BOB).last_seen_at is None

@@ -27,6 +27,7 @@ from signals_app.customers.parting import Parts, Tie, find_parts
 from signals_app.customers.services.consent_parting import restore_consents
 from signals_app.customers.services.locks import lock_customers
 from signals_app.customers.services.profile_copies import refresh_copies
+from signals_app.customers.services.resolution import SEEN_NOW
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
@@ -153,7 +154,8 @@ def _take_back(customer: Customer, going: Collection[int], decision: _Decision) 
     IdentityEdge.objects.filter(pk__in=[*going, *(tie.pk for tie in parts.refused)]).delete()
     if len(parts.parts) == 1:
         return Parting(customer)
-    return _part(customer, parts.parts, kinds, decision.at)
+    seen = {pk for _, left, right, evidence, _ in rows if evidence in SEEN_NOW for pk in (left, right)}
+    return _part(customer, parts.parts, kinds, seen, decision.at)
 
 
 # --- What is remembered ---------------------------------------------------------------------------------------------
@@ -196,8 +198,14 @@ def _remember(customer: Customer, undone: Sequence[Tie], parts: Parts, decision:
 # --- Parting --------------------------------------------------------------------------------------------------------
 
 
-def _part(customer: Customer, parts: list[list[int]], kinds: Mapping[int, str], now: datetime) -> Parting:
-    """Give each part but one a customer of its own, and let every room make anew what hangs on customers."""
+def _part(
+    customer: Customer, parts: list[list[int]], kinds: Mapping[int, str], seen: Collection[int], now: datetime
+) -> Parting:
+    """
+    Give each part but one a customer of its own, and let every room make anew what hangs on customers.
+
+    `seen` are the identifiers that a link from the shop's pages has told of.
+    """
     ids = _ids_of(customer.pk, parts, kinds)
     place = ids.index(customer.pk)
     parts, ids = [parts.pop(place), *parts], [ids.pop(place), *ids]
@@ -213,7 +221,7 @@ def _part(customer: Customer, parts: list[list[int]], kinds: Mapping[int, str], 
     customers = [customer, *others]
     customer.has_mixed_arms = False
     Customer.objects.filter(pk=customer.pk).update(has_mixed_arms=False)
-    _set_last_seen(customers, [max(created[one] for one in part) for part in parts])
+    _set_last_seen(customers, [max((created[one] for one in part if one in seen), default=None) for part in parts])
     refresh_copies({one.pk: one for one in customers}, now=now)
     for one, part in zip(customers, parts, strict=True):
         restore_consents(customer=one, identifiers=part)
@@ -250,19 +258,20 @@ def _ids_of(customer_id: uuid.UUID, parts: list[list[int]], kinds: Mapping[int, 
     return [one or new_id() for one in ids]
 
 
-def _set_last_seen(customers: Sequence[Customer], created: Sequence[datetime]) -> None:
+def _set_last_seen(customers: Sequence[Customer], came: Sequence[datetime | None]) -> None:
     """
     Set when each was in the shop last, as far as rows tell it.
 
-    Where none does, their newest ID came then, but never later than what stood there.
+    Where none does, the newest of their IDs that was seen in the shop came then, but never later than what stood there.
+    Who has no such ID was imported, or ordered elsewhere, and never seen.
     """
     before = customers[0].last_seen_at
     seen: dict[uuid.UUID, datetime] = {}
     for facet in facets.all():
         for pk, moment in (facet.last_seen([one.pk for one in customers]) if facet.last_seen else {}).items():
             seen[pk] = max(moment, seen.get(pk, moment))
-    for customer, newest in zip(customers, created, strict=True):
-        customer.last_seen_at = seen.get(customer.pk) or (min(before, newest) if before else None)
+    for customer, newest in zip(customers, came, strict=True):
+        customer.last_seen_at = seen.get(customer.pk) or (min(before, newest) if before and newest else None)
 
 
 def links_of(customer: Customer) -> list[IdentityEdge]:
