@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 
@@ -18,13 +20,14 @@ from signals_app.catalog.models import Coupon, PageAlias, Product, ProductFeed
 from signals_app.core.admin import (
     BooleanFilter,
     ChoicesFilter,
+    FileInput,
     ProjectScopedAdmin,
     Textarea,
     action,
     display,
     post_action,
 )
-from signals_app.core.display import ago, badge, money, outside_link, page_link, picture
+from signals_app.core.display import ago, badge, inside_link, money, outside_link, page_link, picture
 from signals_app.core.forms import LinesField, ModelForm
 
 KEPT_BY_HAND = ("title", "price", "sale_price", "image_url", "is_active")
@@ -148,10 +151,30 @@ class ProductAdmin(ProjectScopedAdmin[Product]):
         return ago(obj.first_seen_at)
 
 
+class StoredFile(NamedTuple):
+    """What a form shows of a stored file: its name, and the page that hands it out."""
+
+    name: str
+    url: str
+
+    @classmethod
+    def of(cls, feed: ProductFeed) -> StoredFile:
+        name = PurePosixPath(feed.upload.name).name
+        return cls(name, reverse("admin:catalog_productfeed_file", args=[feed.pk]))
+
+
+class FeedFileInput(FileInput):  # type: ignore[misc]
+    """Leads to the page that hands the file out, since the file itself stands at no address."""
+
+    def format_value(self, value: Any) -> StoredFile | None:
+        return StoredFile.of(value.instance) if super().format_value(value) else None
+
+
 class ProductFeedForm(ModelForm[ProductFeed]):
     class Meta:
         model = ProductFeed
         fields = ("name", "url", "upload", "format", "refresh_hours")
+        widgets = {"upload": FeedFileInput}
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
@@ -175,11 +198,28 @@ class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
     list_display = ("name", "origin", "state_badge", "product_count", "imported", "problems")
     search_fields = ("name", "url")
     ordering = ("name", "pk")
-    readonly_fields = ("state_badge", "product_count", "imported", "problem_list")
+    readonly_fields = ("stored_file", "state_badge", "product_count", "imported", "problem_list")
     actions_detail = ("read_now",)
 
+    def get_urls(self) -> list[URLPattern]:
+        file: URLPattern = path(
+            "<uuid:object_id>/file/", self.admin_site.admin_view(self.file), name="catalog_productfeed_file"
+        )
+        return [file, *super().get_urls()]
+
+    def file(self, request: HttpRequest, object_id: Any) -> Any:
+        """Return the file that was uploaded; to whoever may see the feed."""
+        feed = self.get_object(request, str(object_id))
+        if feed is None or not feed.upload or not feed.upload.storage.exists(feed.upload.name):
+            raise Http404("There is no such file in this store.")
+        if not self.has_view_permission(request, feed):
+            raise PermissionDenied
+        return FileResponse(feed.upload.open("rb"), as_attachment=True, filename=StoredFile.of(feed).name)
+
     def get_fieldsets(self, request: HttpRequest, obj: ProductFeed | None = None) -> Any:
-        where: Any = (None, {"fields": ("name", "url", "upload", "format", "refresh_hours")})
+        may_edit = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+        upload = "upload" if may_edit else "stored_file"
+        where: Any = (None, {"fields": ("name", "url", upload, "format", "refresh_hours")})
         if obj is None:
             return (where,)
         return (where, ("Last import", {"fields": ("state_badge", "product_count", "imported", "problem_list")}))
@@ -189,6 +229,13 @@ class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
         if not change or {"url", "upload", "format"} & set(form.changed_data):
             services.request_import(feed=obj, now=timezone.now())
             messages.info(request, "The feed is read within a minute.")
+
+    @display(description="Feed file")
+    def stored_file(self, obj: ProductFeed) -> str:
+        if not obj.upload:
+            return "–"
+        stored = StoredFile.of(obj)
+        return inside_link(stored.url, stored.name)
 
     @display(description="From")
     def origin(self, obj: ProductFeed) -> str:

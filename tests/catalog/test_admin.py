@@ -60,6 +60,31 @@ def test_a_feed_has_an_address_or_a_file_not_both(marketer: Client) -> None:
     assert "one of the two" in answer.content.decode()
 
 
+@pytest.mark.parametrize("role", [Role.MARKETER, Role.ANALYST])
+def test_an_uploaded_feed_is_downloaded_where_its_page_links_to(
+    sign_in: Callable[..., Client], marketer: Client, role: Role, project: Project
+) -> None:
+    content = b"id,title\n1,Lamp\n"
+    marketer.post(ADD_FEED, FEED | {"upload": SimpleUploadedFile("feed.csv", content)})
+    feed = ProductFeed.objects.get()
+    file = reverse("admin:catalog_productfeed_file", args=[feed.pk])
+    browser = sign_in(role)
+
+    page = browser.get(reverse("admin:catalog_productfeed_change", args=[feed.pk])).content.decode()
+    answer = browser.get(file)
+
+    assert f'href="{file}"' in page
+    assert "feeds/feed" not in page
+    assert b"".join(answer.streaming_content) == content
+    assert answer["Content-Disposition"].startswith("attachment")
+    marketer.post(reverse("admin:catalog_productfeed_change", args=[feed.pk]), FEED | {"name": "Renamed"})
+    feed.refresh_from_db()
+    assert (feed.name, bool(feed.upload)) == ("Renamed", True)
+    assert Client().get(file).status_code == 302
+    ProductFeed.objects.update(project=Project.objects.create(slug="other", name="Other"))
+    assert browser.get(file).status_code == 404
+
+
 def test_many_codes_are_added_at_once_and_each_only_once(marketer: Client, project: Project) -> None:
     Coupon.objects.create(project=project, pool="autumn", code="SAVE-2")
 

@@ -26,7 +26,7 @@ PAGES_OF_THEIR_OWN = {
     "customers_customer_merge", "customers_customer_links", "customers_customer_undo_link",
     "customers_customer_suppress", "customers_customer_lift_suppression",
     "customers_customer_save_view", "customers_customer_delete_view",
-    "customers_identityconflict_keep_apart", "catalog_productfeed_read_now",
+    "customers_identityconflict_keep_apart", "catalog_productfeed_read_now", "catalog_productfeed_file",
     "projects_membership_new_password", "projects_apikey_revoke",
     "webhooks_webhooksource_secret", "webhooks_webhooksource_remove_secret", "webhooks_webhooksource_keep_secret", "webhooks_webhooksource_probe",
     "webhooks_webhooksource_pause", "webhooks_webhookdelivery_replay", "webhooks_inboxitem_replay",
