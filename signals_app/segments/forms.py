@@ -183,12 +183,14 @@ def problems_of(edited: rows.Rows, scope: Scope) -> tuple[rows.RowProblem, ...]:
     return ()
 
 
-def _json_context(submitted: Submitted, scope: Scope) -> dict[str, str]:
+def _json_context(submitted: Submitted, scope: Scope) -> dict[str, Any]:
     try:
-        tree = json.loads(submitted.json_text or "{}")
-    except (ValueError, RecursionError):
-        return {"json_text": submitted.json_text, "sentence": ""}
-    return {"json_text": submitted.json_text, "sentence": sentence_of(tree, scope, empty="")}
+        tree = tree_in(submitted.json_text)
+    except ValueError:
+        return {"json_text": submitted.json_text}
+    problems = [sentence_about(problem) for problem in conditions.problems(tree, fields.fields(scope))]
+    sentence = "" if problems else sentence_of(tree, scope, empty="")
+    return {"json_text": submitted.json_text, "sentence": sentence, "problems": problems}
 
 
 def _groups_context(
@@ -280,9 +282,12 @@ class ConditionsField(forms.Field):
             try:
                 tree = rows.edited_tree(submitted.rows, self.before, catalogue)
             except rows.InvalidRows as error:
-                raise forms.ValidationError([problem.message for problem in error.problems]) from error
+                raise forms.ValidationError(pointer_to(len(error.problems))) from error
         if problems := conditions.problems(tree, catalogue):
-            raise forms.ValidationError([sentence_about(problem) for problem in problems])
+            are_shown = submitted.rows is None
+            raise forms.ValidationError(
+                pointer_to(len(problems)) if are_shown else [sentence_about(problem) for problem in problems]
+            )
         return tree
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -290,6 +295,11 @@ class ConditionsField(forms.Field):
             return self.clean(data) != (initial or {})
         except forms.ValidationError:
             return True
+
+
+def pointer_to(count: int) -> str:
+    """Return what stands below conditions of which the widget says what is wrong with each, so that it is said once."""
+    return "Mend the condition that is marked." if count == 1 else f"Mend the {count} conditions that are marked."
 
 
 def sentence_about(problem: InvalidCondition) -> str:

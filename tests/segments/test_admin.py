@@ -80,7 +80,7 @@ def test_a_wrong_row_is_named_and_keeps_what_was_typed(sign_in: Callable[..., Cl
     [
         ("{", "This is not JSON"),
         ("[]", "must be one JSON object"),
-        ('{"all": [{"field": "gone", "op": "gte", "value": 1}]}', "there is no field named “gone”"),
+        ('{"all": [{"field": "gone", "op": "gte", "value": 1}]}', "There is no field named “gone”"),
         ('{"field": "order_count", "op": "gte", "value": NaN}', "needs a number"),
         ("[" * 100_000, "nested too deep"),
     ],
@@ -129,3 +129,23 @@ def test_another_store_has_no_such_segment(sign_in: Callable[..., Client], proje
     for page in ("change", "delete"):
         assert browser.get(f"{LIST}{segment.pk}/{page}/").status_code == 404
         assert browser.post(f"{LIST}{segment.pk}/{page}/", form()).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (rows(("order_count", "gte", "")), "Orders: enter a value."),
+        (
+            {"conditions-mode": "json", "conditions-json": '{"field": "order_count", "op": "gte"}'},
+            "“Orders” needs a value.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_condition_is_said_once(
+    sign_in: Callable[..., Client], typed: dict[str, str], said: str
+) -> None:
+    page = sign_in().post(f"{LIST}add/", {"name": "Wrong", "description": "", **typed}).content.decode()
+
+    assert page.count(said) == 1
+    assert "Mend the condition that is marked." in page
+    assert not Segment.objects.exists()
