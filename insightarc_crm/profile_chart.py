@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from signals_app.core.numbers import percent
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer
 from signals_app.shopper_signals import services as signal_services
@@ -88,7 +89,7 @@ def _table(points: list[IntentPoint]) -> SafeString:
         (
             timezone.localtime(point.at).strftime("%-d %b %Y, %H:%M"),
             f"{point.score:.0f}",
-            "" if point.drop_proba is None else f"{point.drop_proba:.0%}",
+            "" if point.drop_proba is None else percent(point.drop_proba),
         )
         for point in reversed(points)
         if point.is_signal

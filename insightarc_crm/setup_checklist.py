@@ -10,6 +10,7 @@ from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
 from signals_app.catalog.models import Product, ProductFeed
+from signals_app.core.numbers import percent
 from signals_app.customers.constants import KNOWN_KINDS, Channel, Topic
 from signals_app.customers.models import Consent
 from signals_app.emails.models import SenderIdentity
@@ -86,7 +87,7 @@ def _identity(project: Project, now: datetime) -> Step:
     if sample == 0:
         proof = f"No signals in the last {COVERAGE_DAYS} days to look at."
     else:
-        proof = f"{share:.0%} of the last {sample:,} signals carry an e-mail or customer ID."
+        proof = f"{percent(share)} of the last {sample:,} signals carry an e-mail or customer ID."
         if share < GOOD_COVERAGE:
             proof += " Only shoppers with one can get a mail: the coverage page says what to do."
     source = WebhookSource.objects.of_insightarc().filter(project=project).first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,9 @@ def test_no_module_has_a_vague_name_or_is_too_long_to_read() -> None:
         for path in modules
         if "migrations" not in path.parts and (count := len(path.read_text().splitlines())) > MAX_LINES
     ] == []
+
+
+def test_a_share_is_written_in_one_way() -> None:
+    sources = [path for room in ("signals_app", "insightarc_crm") for path in (ROOT / room).rglob("*.py")]
+
+    assert [str(path) for path in sources if re.search(r":\.\d%\}", path.read_text())] == [], "use core.numbers.percent"

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from insightarc_crm.stages import STAGE_TONES
-from signals_app.core import display
+from signals_app.core import display, numbers
 from signals_app.customers.models import Customer
 from signals_app.remarketing.models import RemarketingRule
 from signals_app.shopper_signals.models import IntentProfile
@@ -32,7 +32,7 @@ def bar(percent: float, tone: str = "") -> SafeString:
 
 @register.simple_tag
 def percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{share:.0%}"
+    return "unknown" if share is None else numbers.percent(share)
 
 
 @register.simple_tag
@@ -53,5 +53,5 @@ def share_bar(share: float) -> SafeString:
 
 @register.simple_tag
 def part(count: int, whole: int) -> str:
-    """Return a number with the share that it is: 12 (40%)."""
-    return f"{count:,} ({count / whole:.0%})" if whole else f"{count:,}"
+    """Return a number with the share that it is: 12 (40 %)."""
+    return f"{count:,} ({numbers.percent(count / whole)})" if whole else f"{count:,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from signals_app.core.numbers import percent
 from signals_app.remarketing.constants import ORDER_EVENTS, EntryEvent, RuleAction
 from signals_app.remarketing.models import RemarketingRule, RuleVariant
 from signals_app.segments import conditions, fields
@@ -78,7 +79,7 @@ def _action_in_words(rule: RemarketingRule, variants: Sequence[RuleVariant]) -> 
     if len(variants) == 1:
         return f"send “{variants[0].template}”"
     total = sum(variant.weight for variant in variants) or 1
-    shares = [f"“{variant.template}” ({100 * variant.weight / total:.0f} %)" for variant in variants]
+    shares = [f"“{variant.template}” ({percent(variant.weight / total)})" for variant in variants]
     return f"send {', '.join(shares[:-1])} or {shares[-1]}"
 
 

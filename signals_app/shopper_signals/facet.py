@@ -13,6 +13,7 @@ from signals_app.catalog import matching
 from signals_app.catalog import services as catalog_services
 from signals_app.catalog.matching import Page, PageKind
 from signals_app.catalog.models import Product
+from signals_app.core.numbers import percent
 from signals_app.customers import newest
 from signals_app.customers.facet import rows
 from signals_app.customers.facets import (
@@ -140,7 +141,7 @@ def _entry(signal: ShopperSignal, pages: Sequence[Page], products: dict[str, Pro
         more = f" and {len(names) - PAGES_NAMED} more" if len(names) > PAGES_NAMED else ""
         title = f"Viewed {', '.join(names[:PAGES_NAMED])}{more}"
     if signal.drop_proba is not None:
-        title += f" – exit likelihood {signal.drop_proba * 100:.0f} %"
+        title += f" – exit likelihood {percent(signal.drop_proba)}"
     tone: Tone = "warn" if signal.drop_proba is not None and signal.drop_proba >= LEAVING_DROP else "info"
     return TimelineEntry(
         at=signal.received_at,

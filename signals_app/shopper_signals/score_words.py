@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from signals_app.core.numbers import percent
 from signals_app.shopper_signals.outlook import Outlook
 
 
@@ -52,15 +53,15 @@ def _back(outlook: Outlook) -> str:
 
 
 def _stay(outlook: Outlook) -> str:
-    return f"An exit likelihood of {outlook.mean_drop or 0:.0%} on average"
+    return f"An exit likelihood of {percent(outlook.mean_drop or 0)} on average"
 
 
 def _few_loops(outlook: Outlook) -> str:
-    return f"Little back-and-forth ({outlook.loops_ratio or 0:.0%} of the usual level)"
+    return f"Little back-and-forth ({percent(outlook.loops_ratio or 0)} of the usual level)"
 
 
 def _few_dead_clicks(outlook: Outlook) -> str:
-    return f"Few dead clicks ({outlook.dead_click_ratio or 0:.0%} of the usual level)"
+    return f"Few dead clicks ({percent(outlook.dead_click_ratio or 0)} of the usual level)"
 
 
 def _dead_clicks(outlook: Outlook) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from signals_app.core.numbers import percent
 from signals_app.webhooks.models import WebhookSource
 from signals_app.webhooks.services.coverage import CoverageReport
 
@@ -46,7 +47,9 @@ def advice(report: CoverageReport) -> list[Advice]:
     if steps:
         return steps
     share = report.share("with_consent")
-    return [Advice("Nothing to do", f"{share:.0%} of the signals are from shoppers whom you may mail.", "", "good")]
+    return [
+        Advice("Nothing to do", f"{percent(share)} of the signals are from shoppers whom you may mail.", "", "good")
+    ]
 
 
 def _about_ids(report: CoverageReport) -> list[Advice]:
@@ -54,7 +57,7 @@ def _about_ids(report: CoverageReport) -> list[Advice]:
     if identified < MANY:
         return [
             Advice(
-                f"{1 - identified:.0%} of the signals name nobody",
+                f"{percent(1 - identified)} of the signals name nobody",
                 "They are kept, but belong to no profile. Send Insightarc the request below: already an ID of the browser "
                 "lets us tell shoppers apart.",
                 "request",
@@ -78,7 +81,7 @@ def _about_reach(report: CoverageReport) -> list[Advice]:
     if with_email < FEW:
         steps.append(
             Advice(
-                f"Only {with_email:.0%} of the signals are from shoppers whose e-mail is known",
+                f"Only {percent(with_email)} of the signals are from shoppers whose e-mail is known",
                 "Put the identity kit into your shop's pages: whoever logs in there is recognised from then on, with all "
                 "that the browser did before.",
                 "kit",
@@ -87,7 +90,7 @@ def _about_reach(report: CoverageReport) -> list[Advice]:
     if with_consent < with_email / 2:
         steps.append(
             Advice(
-                f"{with_email - with_consent:.0%} of the signals are from shoppers whom you know but may not mail",
+                f"{percent(with_email - with_consent)} of the signals are from shoppers whom you know but may not mail",
                 "A mail leaves only with consent. Bring the consents that your shop or newsletter tool has.",
                 "consents",
             )

@@ -70,7 +70,7 @@ def test_signals_without_an_identity_leave_the_step_open(project: Project) -> No
     step = setup_checklist.steps(project=project, now=NOW)[1]
 
     assert not step.is_done
-    assert step.proof.startswith("0% of the last 10 signals")
+    assert step.proof.startswith("0 % of the last 10 signals")
 
 
 def test_soft_opt_in_stands_for_consents(project: Project) -> None:

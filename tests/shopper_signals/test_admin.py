@@ -55,7 +55,7 @@ def test_a_page_says_what_was_measured_and_links_only_to_web_pages(
 ) -> None:
     page = sign_in().get(reverse("admin:shopper_signals_shoppersignal_change", args=[signal.pk])).content.decode()
 
-    assert "97%" in page
+    assert "97 %" in page
     assert "usually 0.1" in page
     assert f'href="{SHOP}/products/lamp"' in page
     assert 'rel="noopener noreferrer nofollow"' in page

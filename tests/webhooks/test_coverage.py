@@ -254,9 +254,9 @@ class TestThePage:
         with time_machine.travel(NOW + timedelta(minutes=5), tick=False):
             page = sign_in(role).get(self.url(source)).content.decode()
 
-        assert "50% of the signals name nobody" in page
-        assert "1 (50%)" in page
-        assert "24 November: 50% some id" in page
+        assert "50 % of the signals name nobody" in page
+        assert "1 (50 %)" in page
+        assert "24 November: 50 % some id" in page
         assert "&quot;user_id&quot;" in page
 
     def test_opens_without_any_signal(self, source: WebhookSource, sign_in: Callable[..., Client]) -> None:

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from signals_app.core.admin import ProjectScopedAdmin, ReadOnlyAdmin
 from signals_app.core.display import badge
+from signals_app.core.numbers import percent
 from signals_app.remarketing.constants import CalibrationState
 from signals_app.remarketing.models import Calibration
 from signals_app.remarketing.services.calibrating import WEEKS
@@ -119,16 +120,16 @@ def sentence_of(total: Reliability) -> str:
         return ""
     gain = 1 - total.brier / total.reference if total.reference else 0.0
     if gain > 0.02:
-        worth = f"It is worth something: its error is {gain:.0%} smaller than that of always saying the average."
+        worth = f"It is worth something: its error is {percent(gain)} smaller than that of always saying the average."
     elif gain > -0.02:
         worth = "It is worth no more than always saying the average."
     else:
-        worth = f"As a probability it is worse than always saying the average, by {-gain:.0%}."
+        worth = f"As a probability it is worse than always saying the average, by {percent(-gain)}."
     if total.ranking is None:
         return worth
     return (
         f"{worth} Of two shoppers of whom one ordered and one did not, it put them in the right order in "
-        f"{total.ranking:.0%} of cases (50% is chance)."
+        f"{percent(total.ranking)} of cases (50 % is chance)."
     )
 
 
@@ -186,7 +187,7 @@ def chart_points(total: Reliability) -> list[dict[str, Any]]:
                 "high": round(TOP + SIZE * (1 - high), 1),
                 "r": round(SMALLEST_POINT + (LARGEST_POINT - SMALLEST_POINT) * (each.count / most) ** 0.5, 1),
                 "few": each.verdict() is Verdict.TOO_FEW,
-                "title": f"predicted {each.predicted:.0%}, observed {each.observed:.0%}, {each.count:,} samples",
+                "title": f"predicted {percent(each.predicted)}, observed {percent(each.observed)}, {each.count:,} samples",
             }
         )
     return points

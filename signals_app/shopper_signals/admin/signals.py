@@ -16,6 +16,7 @@ from django.utils.html import format_html
 
 from signals_app.core.admin import DateTimeRangeFilter, NumberRangeFilter, ProjectScopedAdmin, ReadOnlyAdmin, display
 from signals_app.core.display import ago, badge, inside_link, lines, outside_link
+from signals_app.core.numbers import percent
 from signals_app.customers.display import profile_link
 from signals_app.customers.models import Identifier
 from signals_app.shopper_signals.models import ShopperSignal
@@ -94,7 +95,7 @@ class ShopperSignalAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ShopperSignal]):
         if obj.drop_proba is None:
             return "–"
         tone = "bad" if obj.drop_proba >= 0.8 else "warn" if obj.drop_proba >= 0.5 else "neutral"
-        return badge(f"{obj.drop_proba:.0%}", tone)
+        return badge(percent(obj.drop_proba), tone)
 
     @display(description="Time spent (index)", ordering="performance")
     def time_spent(self, obj: ShopperSignal) -> str:

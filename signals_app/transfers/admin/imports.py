@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 
 from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, action, display, post_action
 from signals_app.core.display import ago, badge, inside_link, lines, meter
+from signals_app.core.numbers import percent
 from signals_app.transfers import cells, kinds, services
 from signals_app.transfers.admin.forms import ColumnsForm, UploadForm
 from signals_app.transfers.constants import EDITABLE_STATES, MAX_PROBLEMS_KEPT, MOVING_STATES, ImportState
@@ -270,7 +271,7 @@ class ImportRunAdmin(ProjectScopedAdmin[ImportRun]):
         rows = f"{obj.rows_read:,} {'row' if obj.rows_read == 1 else 'rows'}"
         if obj.state in MOVING_STATES and obj.size:
             share = obj.position / obj.size
-            return meter(share, maximum=1, text=f"{share:.0%}, {rows}")
+            return meter(share, maximum=1, text=f"{percent(share)}, {rows}")
         return rows if obj.rows_read else "–"
 
     @display(description="What came of it")

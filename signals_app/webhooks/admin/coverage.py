@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from signals_app.core.numbers import percent
 from signals_app.webhooks import coverage_words, services
 from signals_app.webhooks.constants import MAPPED
 from signals_app.webhooks.mapping import IDENTITY_FIELDS
@@ -53,7 +54,7 @@ def coverage_page(request: HttpRequest, *, source: WebhookSource, context: dict[
         "report": report,
         "lines": lines_of(report),
         "labels": labels_of(report),
-        "grid": [{"y": _y(share), "text": f"{share:.0%}"} for share in (0, 0.25, 0.5, 0.75, 1)],
+        "grid": [{"y": _y(share), "text": percent(share)} for share in (0, 0.25, 0.5, 0.75, 1)],
         "size": {"width": WIDTH, "height": HEIGHT + TOP + 24, "left": LEFT, "right": WIDTH},
         "carried": [(MAPPED[kind], report.carried[kind]) for kind in IDENTITY_FIELDS],
         "reach": [(label, report.share(name)) for name, label, _ in LINES],
@@ -84,7 +85,7 @@ def lines_of(report: CoverageReport) -> list[Line]:
             {
                 "x": _x((day.day - report.first_day).days),
                 "y": _y(getattr(day, name) / day.signals),
-                "text": f"{day.day:%-d %B}: {getattr(day, name) / day.signals:.0%} {label.lower()}",
+                "text": f"{day.day:%-d %B}: {percent(getattr(day, name) / day.signals)} {label.lower()}",
             }
             for day in report.days
         ]
