@@ -234,8 +234,10 @@ class TestTheArchive:
         )
 
         sizes = [len(part) for part in services.archive_of(customer=customer, now=timezone.now())]
-        archive = zipfile.ZipFile(io.BytesIO(b"".join(services.archive_of(customer=customer, now=timezone.now()))))
+        asked_at = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(services.archive_of(customer=customer, now=asked_at))))
 
+        assert {entry.date_time for entry in archive.infolist()} == {(2026, 11, 25, 0, 30, 0)}  # in Berlin
         assert max(sizes) < 300_000
         assert len(json.loads(archive.read("data/customers/consent_changes.json"))) == 3_001
         assert "And 2801 more." in archive.read("index.html").decode()

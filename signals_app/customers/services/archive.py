@@ -69,6 +69,25 @@ class _Outlet(io.RawIOBase):
         return taken
 
 
+@dataclass(frozen=True)
+class _Sending:
+    """One archive while it is made; every entry of it has the time at which it was asked for."""
+
+    archive: zipfile.ZipFile
+    outlet: _Outlet
+    customer: Customer
+    now: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.customer.project.time_zone)
+
+    def entry(self, name: str) -> zipfile.ZipInfo:
+        entry = zipfile.ZipInfo(name, timezone.localtime(self.now, self.zone).timetuple()[:6])
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        return entry
+
+
 def archive_of(*, customer: Customer, now: datetime) -> Iterator[bytes]:
     """
     Yield the bytes of a ZIP with everything that is kept about a person.
@@ -78,33 +97,32 @@ def archive_of(*, customer: Customer, now: datetime) -> Iterator[bytes]:
     """
     outlet, rooms = _Outlet(), list[_Room]()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
+        sending = _Sending(archive, outlet, customer, now)
         for facet in facets.all():
             room = _Room(facet.label)
             rooms.append(room)
             for table in facet.tables:
-                yield from _write_table(archive, outlet, facet, table, customer, room)
-            yield from _write_files(archive, outlet, facet, customer, room, now)
-        made_at = Reader(ZoneInfo(customer.project.time_zone)).read(now)
+                yield from _write_table(sending, facet, table, room)
+            yield from _write_files(sending, facet, room)
+        made_at = Reader(sending.zone).read(now)
         page = render_to_string(
             "customers/personal_data.html", {"rooms": rooms, "project": customer.project, "made_at": made_at}
         )
-        archive.writestr(_entry("index.html", now), page)
+        archive.writestr(sending.entry("index.html"), page)
     yield outlet.take()
 
 
-def _write_table(
-    archive: zipfile.ZipFile, outlet: _Outlet, facet: Facet, table: ExportTable, customer: Customer, room: _Room
-) -> Iterator[bytes]:
+def _write_table(sending: _Sending, facet: Facet, table: ExportTable, room: _Room) -> Iterator[bytes]:
     name = f"data/{facet.name}/{table.name}.json"
     shown = ReadableTable(table.title, name, list(table.columns.values()))
-    reader = Reader(ZoneInfo(customer.project.time_zone), table.words)
-    with archive.open(name, "w", force_zip64=True) as file:
-        for text in _json_lines(table.rows(customer), shown, table.columns, reader):
+    reader = Reader(sending.zone, table.words)
+    with sending.archive.open(sending.entry(name), "w", force_zip64=True) as file:
+        for text in _json_lines(table.rows(sending.customer), shown, table.columns, reader):
             file.write(text.encode())
-            if sum(map(len, outlet.waiting)) >= CHUNK_BYTES:
-                yield outlet.take()
+            if sum(map(len, sending.outlet.waiting)) >= CHUNK_BYTES:
+                yield sending.outlet.take()
     room.tables.append(shown)
-    yield outlet.take()
+    yield sending.outlet.take()
 
 
 def _json_lines(
@@ -120,22 +138,14 @@ def _json_lines(
     yield "\n]\n"
 
 
-def _write_files(
-    archive: zipfile.ZipFile, outlet: _Outlet, facet: Facet, customer: Customer, room: _Room, now: datetime
-) -> Iterator[bytes]:
+def _write_files(sending: _Sending, facet: Facet, room: _Room) -> Iterator[bytes]:
     if facet.files is None:
         return
-    for name, content in facet.files(customer):
-        archive.writestr(_entry(name, now), content)
+    for name, content in facet.files(sending.customer):
+        sending.archive.writestr(sending.entry(name), content)
         if len(room.files) < ROWS_TO_READ:
             room.files.append(name)
-        yield outlet.take()
-
-
-def _entry(name: str, now: datetime) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, timezone.localtime(now).timetuple()[:6])
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    return entry
+        yield sending.outlet.take()
 
 
 @dataclass(frozen=True)
