@@ -19,7 +19,6 @@ from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
 DEFAULT_PAGE_SIZE = 50
-MAX_PAGE_SIZE = 500
 STREAM_CHUNK = 500
 
 LATE_COMMITS = timedelta(minutes=2)

@@ -11,7 +11,6 @@ class ObjectKind(TextChoices):
     """What of a shop has a state of its own that changes."""
 
     ORDER = "order", "Order"
-    CHECKOUT = "checkout", "Checkout"
     FULFILMENT = "fulfilment", "Shipment"
     CUSTOMER = "customer", "Customer"
     TAG = "tag", "Customer tag"

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.core.exceptions import ValidationError
 from django.db import connection
 
 from signals_app.catalog import services
@@ -93,23 +92,6 @@ class TestTheNewest:
         product("tent")
 
         assert services.newest_in(project=project, category="", limit=5) == []
-
-
-class TestSavingAProduct:
-    def test_keeps_the_key_of_its_page(self, project: Project) -> None:
-        product = Product(
-            project=project, sku="a", title="A", url="https://shop.example.com/en/products/A?v=1", first_seen_at=NOW
-        )
-
-        assert services.save_product(product=product).url_key == "/products/a"
-
-    def test_refuses_an_address_that_is_none(self, project: Project) -> None:
-        product = Product(project=project, sku="a", title="A", url="javascript:alert(1)", first_seen_at=NOW)
-
-        with pytest.raises(ValidationError) as refused:
-            services.save_product(product=product)
-
-        assert set(refused.value.message_dict) == {"url"}
 
 
 def _coupons(project: Project, count: int, **values: object) -> None:

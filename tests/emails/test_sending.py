@@ -12,7 +12,7 @@ from signals_app.catalog.models import Coupon
 from signals_app.customers import services as customer_services
 from signals_app.emails import guards
 from signals_app.emails import services as email_services
-from signals_app.emails.constants import MessageState, SuppressionReason
+from signals_app.emails.constants import SuppressionReason
 from signals_app.emails.models import EmailMessage, EmailTemplate, MailboxMail, SenderIdentity
 from signals_app.facts.constants import FactKind
 from signals_app.facts.models import Fact
@@ -269,27 +269,3 @@ class TestReasonsNotToSend:
         assert self.outcome(message) == ("queued", "POSTPONED_QUIET_HOURS")
         assert (message.due_at, message.attempts) == (morning, 0)
         assert send(morning) == {"sent": 1}
-
-
-class TestCounting:
-    @pytest.mark.parametrize(
-        ("state", "count"),
-        [
-            (MessageState.QUEUED, 0),
-            (MessageState.SENDING, 1),
-            (MessageState.SENT, 1),
-            (MessageState.UNKNOWN, 1),
-            (MessageState.RETRY, 0),
-            (MessageState.FAILED, 0),
-            (MessageState.SUPPRESSED, 0),
-        ],
-    )
-    def test_counts_what_has_or_may_have_arrived(
-        self, queue: Queue, shopper: Shopper, state: MessageState, count: int
-    ) -> None:
-        message = queue(shopper())
-        EmailMessage.objects.filter(pk=message.pk).update(state=state, sending_at=NOW)
-        customer_id = message.identifier.customer_id
-
-        assert email_services.count_mails(customer_id=customer_id, since=NOW - timedelta(days=1)) == count
-        assert email_services.count_mails(customer_id=customer_id, since=NOW) == 0

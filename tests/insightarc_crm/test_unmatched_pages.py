@@ -28,16 +28,15 @@ Visit = Callable[..., None]
 
 @pytest.fixture
 def scarf(project: Project) -> Product:
-    return catalog.save_product(
-        product=Product(
-            project=project,
-            sku="S-1",
-            title="Wool scarf",
-            url="https://shop.example.com/products/wool-scarf",
-            category="Scarves",
-            brand="Nordlicht",
-            first_seen_at=NOW,
-        )
+    return Product.objects.create(
+        project=project,
+        sku="S-1",
+        title="Wool scarf",
+        url="https://shop.example.com/products/wool-scarf",
+        url_key="/products/wool-scarf",
+        category="Scarves",
+        brand="Nordlicht",
+        first_seen_at=NOW,
     )
 
 

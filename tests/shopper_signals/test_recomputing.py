@@ -156,15 +156,14 @@ class TestBesideLiveSignals:
 
 class TestAfterAChangeOfThePatterns:
     def test_interests_and_products_are_those_of_the_patterns_of_now(self, project: Project, shopper: Shopper) -> None:
-        product = catalog_services.save_product(
-            product=Product(
-                project=project,
-                sku="1",
-                title="Felt hat",
-                url="https://shop.example.com/hats/felt-hat",
-                category="Hats",
-                first_seen_at=NOW,
-            )
+        product = Product.objects.create(
+            project=project,
+            sku="1",
+            title="Felt hat",
+            url="https://shop.example.com/hats/felt-hat",
+            url_key="/hats/felt-hat",
+            category="Hats",
+            first_seen_at=NOW,
         )
         anna = shopper()
         events = [{"name": "/sale/felt-hat"}, {"name": "/journal/how-to-wear-a-hat"}, {"name": "/collections/x"}]

@@ -12,7 +12,6 @@ from signals_app.catalog.services.products import (
     keep_by_hand,
     newest_in,
     products_by_key,
-    save_product,
 )
 from signals_app.catalog.services.url_patterns import page_reader, patterns_of, rekey_products, save_patterns
 
@@ -37,7 +36,6 @@ __all__ = [
     "remove_product_group",
     "request_import",
     "save_patterns",
-    "save_product",
     "say_page_shows",
     "unmatched_among",
 ]

@@ -13,7 +13,6 @@ from django.db.models.functions import Abs, Coalesce
 from signals_app.catalog import matching
 from signals_app.catalog.constants import Availability
 from signals_app.catalog.models import PageAlias, Product
-from signals_app.catalog.services.url_patterns import page_reader
 from signals_app.projects.models import Project
 
 
@@ -116,18 +115,6 @@ def newest_in(*, project: Project, category: str, limit: int) -> list[Product]:
     if not words:
         return []
     return _one_a_page(_in_stock(project).filter(matching_category).order_by("-first_seen_at", "sku"), limit)
-
-
-def save_product(*, product: Product) -> Product:
-    """
-    Check and store a product that a person made or changed.
-
-    :raises ValidationError: if a value is not valid; it names the field.
-    """
-    product.url_key = page_reader(project_id=product.project_id).catalogue_key(product.url)
-    product.full_clean()
-    product.save()
-    return product
 
 
 def keep_by_hand(*, product: Product, fields: Collection[str]) -> None:

@@ -1,6 +1,6 @@
 """What other rooms may ask of mails: queue, send, count, suppress, preview."""
 
-from signals_app.emails.services.outbox import count_mails, queue_message
+from signals_app.emails.services.outbox import queue_message
 from signals_app.emails.services.previews import mail_preview_html, preview, send_test
 from signals_app.emails.services.recovery import recover_interrupted
 from signals_app.emails.services.sending import SendReport, send_due, send_message
@@ -29,7 +29,6 @@ __all__ = [
     "address_hashes",
     "addresses_of",
     "anonymise_suppressions",
-    "count_mails",
     "is_suppressed",
     "lift_suppression",
     "mail_preview_html",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
 from signals_app.customers.models import Identifier
-from signals_app.emails.constants import COUNTED_STATES, MessagePurpose
+from signals_app.emails.constants import MessagePurpose
 from signals_app.emails.models import EmailMessage, EmailTemplate
 from signals_app.projects.models import Project
 
@@ -45,10 +44,3 @@ def queue_message(
     )
     EmailMessage.objects.bulk_create([fresh], ignore_conflicts=True)
     return EmailMessage.objects.get(project=project, send_key=send_key)
-
-
-def count_mails(*, customer_id: uuid.UUID, since: datetime) -> int:
-    """Return how many mails the customer got, or may have got, after `since`."""
-    return EmailMessage.objects.filter(
-        identifier__customer_id=customer_id, state__in=COUNTED_STATES, sending_at__gt=since
-    ).count()

@@ -149,13 +149,6 @@ class SegmentAdmin(EditingViews, ProjectScopedAdmin[Segment]):
         return ago(segment.updated_at)
 
 
-class _Line:
-    """Where `csv` writes a line to: it is handed back instead of kept."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def posted_sample(request: HttpRequest) -> dict[str, Any]:
     """Return how many profiles the posted conditions hold for; nothing when they cannot be read, as the form says."""
     field = SegmentForm.base_fields["conditions"]

@@ -5,7 +5,6 @@ from signals_app.storefront.services.claims import claims_of
 from signals_app.storefront.services.identifying import take_call
 from signals_app.storefront.services.session_links import session_link_decorator
 from signals_app.storefront.services.settings import (
-    PixelOrigin,
     find_storefront,
     origin_is_allowed,
     renew_secret,
@@ -15,7 +14,6 @@ from signals_app.storefront.services.settings import (
 from signals_app.storefront.services.throttling import is_throttled
 
 __all__ = [
-    "PixelOrigin",
     "calls_by_outcome",
     "claims_of",
     "count_call",

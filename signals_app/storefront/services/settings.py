@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 from django.db import transaction
 
@@ -15,7 +14,6 @@ from signals_app.storefront.exceptions import InvalidOrigin
 from signals_app.storefront.models import Storefront, new_proof_secret
 from signals_app.storefront.origins import OPAQUE, origin_of
 
-PixelOrigin: Final = OPAQUE
 _KEY = re.compile(r"pk_[0-9a-f]{24}")
 
 
