@@ -1,5 +1,5 @@
 """
-The admin's look and its base classes: the only module that knows which admin theme we use.
+The admin's look and its base classes: only this module, and `buttons` and `list_filters` behind it, know the theme.
 
 Rooms import `ProjectScopedAdmin` and its sisters from here, never from the theme, so that the theme can be replaced.
 """
@@ -7,33 +7,37 @@ Rooms import `ProjectScopedAdmin` and its sisters from here, never from the them
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime
-from functools import wraps
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.forms import DateTimeField, ModelForm
+from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from simple_history.admin import SimpleHistoryAdmin
 from unfold import widgets
-from unfold.contrib.filters import admin as filters
-from unfold.decorators import action as themed_action
 from unfold.decorators import display as themed_display
 from unfold.sites import UnfoldAdminSite
 
+from signals_app.core.buttons import Method, action, post_action
 from signals_app.core.changelist import QuickChangeList
 from signals_app.core.deeds import Deed, DeedKind, has_told, tell
-from signals_app.core.logged_names import changed_fields, deed_about, kind_of_button, nameless, nameless_message
+from signals_app.core.list_filters import (
+    BooleanFilter,
+    ChoicesFilter,
+    DateTimeRangeFilter,
+    DropdownFilter,
+    NumberRangeFilter,
+    ScopedRelatedFilter,
+    TextFilter,
+    chosen_moment,
+)
+from signals_app.core.logged_names import changed_fields, deed_about, nameless, nameless_message
 from signals_app.core.pagination import BoundedPaginator
-from signals_app.core.scoping import ScopedChoices, ScopedFieldChoices, project_form, project_path, scope
+from signals_app.core.scoping import ScopedChoices, project_form, project_path, scope
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite as BaseAdminSite
@@ -90,8 +94,6 @@ ADDITION, CHANGE, DELETION = 1, 2, 3  # of django.contrib.admin.models, which ma
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
 
-Method = TypeVar("Method", bound=Callable[..., Any])
-
 
 def display(
     *, description: str, ordering: str | None = None, boolean: bool | None = None, empty_value: str | None = None
@@ -101,37 +103,6 @@ def display(
         description=description, ordering=ordering, boolean=boolean, empty_value=empty_value
     )
     return decorate
-
-
-# Filters for `list_filter`: ("field", ChoicesFilter).
-BooleanFilter: Any = filters.BooleanRadioFilter
-ChoicesFilter: Any = filters.MultipleChoicesDropdownFilter
-DropdownFilter: Any = filters.DropdownFilter
-NumberRangeFilter: Any = filters.RangeNumericFilter
-TextFilter: Any = filters.TextFilter
-
-RelatedFilter: Any = filters.RelatedDropdownFilter
-
-
-class DateTimeRangeFilter(filters.RangeDateTimeFilter):  # type: ignore[misc]
-    """Between two moments on the store's clock; the theme's own filter would read them on the server's."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        start = chosen_moment(self.used_parameters, f"{self.parameter_name}_from")
-        end = chosen_moment(self.used_parameters, f"{self.parameter_name}_to")
-        if start is not None:
-            queryset = queryset.filter(**{f"{self.parameter_name}__gte": start})
-        return queryset if end is None else queryset.filter(**{f"{self.parameter_name}__lte": end})
-
-
-def chosen_moment(query: Mapping[str, Any], name: str) -> datetime | None:
-    """Return the moment that the two inputs of a time in a filter give, or None if they give none."""
-    text = f"{query.get(f'{name}_0', '')} {query.get(f'{name}_1', '')}".strip()
-    try:
-        moment: datetime | None = DateTimeField(required=False).clean(text)
-    except ValidationError:
-        return None
-    return moment
 
 
 # Widgets for forms of our own.
@@ -146,26 +117,6 @@ Switch: Any = widgets.UnfoldBooleanSwitchWidget
 TextInput: Any = widgets.UnfoldAdminTextInputWidget
 Textarea: Any = widgets.UnfoldAdminTextareaWidget
 UrlInput: Any = widgets.UnfoldAdminURLInputWidget
-
-
-def action(
-    *,
-    description: str,
-    permissions: list[str] | None = None,
-    url_path: str | None = None,
-    icon: str | None = None,
-    variant: Any = None,
-    attrs: dict[str, Any] | None = None,
-) -> Callable[[Method], Method]:
-    """Return the theme's decorator for actions; a button that changes something is a `post_action` instead."""
-    decorator: Callable[[Method], Method] = themed_action(
-        description=description, permissions=permissions, url_path=url_path, icon=icon, variant=variant, attrs=attrs
-    )
-    return decorator
-
-
-class ScopedRelatedFilter(ScopedFieldChoices, RelatedFilter):  # type: ignore[misc]
-    """A filter by a related row of the current store."""
 
 
 class ModelAdmin(ThemedModelAdmin[M]):
@@ -334,6 +285,23 @@ class ProjectScopedAdmin(ScopedChoices, ModelAdmin[M]):
             return HttpResponseRedirect(reverse(f"{self.admin_site.name}:index"))
         return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def page_context(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        """Return what stands on a row's page around its form."""
+        return {}
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: M | None = None,
+    ) -> HttpResponse:
+        if change and obj is not None:
+            context |= self.page_context(request, obj)
+        return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
+
 
 class ProjectSingletonAdmin(ProjectScopedAdmin[M]):
     """A page of which a store has one: the list leads straight to it, or to its creation."""
@@ -378,52 +346,6 @@ class HistoricalAdmin(ProjectScopedAdmin[M], SimpleHistoryAdmin):  # type: ignor
     def _require_own(self, request: HttpRequest, object_id: str) -> None:
         if self.get_object(request, object_id) is None:
             raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
-
-
-def post_action(
-    *, description: str, question: str, permission: str, icon: str = "", variant: Any = None, submit: str = ""
-) -> Callable[[Callable[[Any, HttpRequest, Any], Any]], Any]:
-    """
-    Make a method of an admin class a button of the row's page (`actions_detail`) that asks before it acts.
-
-    GET shows `question`, POST runs the method with the row of the current store and returns to the row, unless the
-    method returns a response of its own. A link alone never changes anything.
-    """
-
-    def decorate(method: Callable[[Any, HttpRequest, Any], Any]) -> Any:
-        @wraps(method)
-        def run(self: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
-            row = self.get_object(request, object_id)
-            if row is None:
-                raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
-            if not (self.has_view_permission(request, row) and self.may(request, permission)):
-                raise PermissionDenied
-            back = reverse(
-                f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
-            )
-            if request.method == "POST":
-                about = deed_about(DeedKind.DID, row, name=str(row)[:200] if self.names_are_public else "")
-                answer = method(self, request, row)
-                if not has_told(request):
-                    kind = kind_of_button(method.__name__)
-                    tell(request, replace(about, kind=kind, detail=description if kind is DeedKind.DID else ""))
-                return answer if isinstance(answer, HttpResponseBase) else HttpResponseRedirect(back)
-            context = {
-                **self.admin_site.each_context(request),
-                "title": description,
-                "question": question,
-                "submit_label": submit or description,
-                "object": row,
-                "opts": self.opts,
-                "back": back,
-            }
-            return TemplateResponse(request, "admin/confirm_action.html", context)
-
-        button = action(description=description, icon=icon or None, variant=variant)(run)
-        button.needs = permission  # type: ignore[attr-defined]
-        return button
-
-    return decorate
 
 
 def note_form_errors(request: HttpRequest, form: ModelForm[Any] | Any) -> None:

@@ -21,8 +21,11 @@ from signals_app.shops.values import (
     amount_of,
     country_of,
     currency_of,
+    full_price,
     id_of,
+    line_item,
     moment_of,
+    named,
     optional_amount,
     optional_id,
     optional_moment,
@@ -30,7 +33,6 @@ from signals_app.shops.values import (
     parts,
     text_of,
     web_address,
-    whole,
 )
 
 
@@ -44,7 +46,7 @@ def order(node: Json) -> ShopOrder:
     return ShopOrder(
         order_id=order_id,
         name=text_of(node.get("name"), longest=100),
-        identifiers=_named(optional_id(who.get("id"), "customer.id"), email),
+        identifiers=named(optional_id(who.get("id"), "customer.id"), email),
         total=total,
         currency=currency,
         placed_at=moment_of(node.get("processedAt") or node.get("createdAt"), "createdAt"),
@@ -64,7 +66,7 @@ def order(node: Json) -> ShopOrder:
 def customer(node: Json) -> ShopCustomer:
     customer_id = id_of(node.get("id"), "id")
     mail = part(node.get("defaultEmailAddress"))
-    identifiers = _named(customer_id, mail.get("emailAddress"))
+    identifiers = named(customer_id, mail.get("emailAddress"))
     state = str(mail.get("marketingState") or "").lower()
     consent = ShopConsent(
         identifiers=identifiers,
@@ -114,20 +116,14 @@ def _money(value: Any, field: str) -> tuple[Decimal, str]:
     return amount_of(said.get("amount"), field), currency_of(said.get("currencyCode"), field)
 
 
-def _named(customer_id: str, email: Any) -> dict[str, str]:
-    said = {"external_id": customer_id, "email": email if isinstance(email, str) else ""}
-    return {kind: value for kind, value in said.items() if value}
-
-
 def _item(line: Json) -> dict[str, Any]:
     price = part(part(line.get("originalUnitPriceSet")).get("shopMoney")).get("amount")
-    item = {
-        "sku": optional_id(part(line.get("variant")).get("id"), "variant.id") or text_of(line.get("sku"), longest=100),
-        "title": text_of(line.get("title"), longest=300),
-        "quantity": whole(line.get("quantity"), default=1),
-        "price": str(optional_amount(price, "originalUnitPriceSet") or ""),
-    }
-    return {name: value for name, value in item.items() if value != ""}
+    return line_item(
+        sku=optional_id(part(line.get("variant")).get("id"), "variant.id") or text_of(line.get("sku"), longest=100),
+        title=line.get("title"),
+        quantity=line.get("quantity"),
+        price=optional_amount(price, "originalUnitPriceSet"),
+    )
 
 
 def _refund(node: Json, order_id: str) -> ShopRefund:
@@ -161,7 +157,7 @@ def _variant(node: Json) -> ShopVariant:
     return ShopVariant(
         variant_id=id_of(node.get("id"), "variants.id"),
         price=price,
-        full_price=before if before is not None and price is not None and before > price else None,
+        full_price=full_price(before, price),
         is_in_stock=node.get("availableForSale") is not False,
         image_url=_image(media[0]) if media else "",
     )

@@ -31,8 +31,11 @@ from signals_app.shops.values import (
     amount_of,
     country_of,
     currency_of,
+    full_price,
     id_of,
+    line_item,
     moment_of,
+    named,
     optional_amount,
     optional_id,
     optional_moment,
@@ -140,7 +143,7 @@ def fulfilment(payload: Json) -> ShopFulfilment:
 
 def shipped_to(payload: Json) -> dict[str, str]:
     """Return what names the shopper of a shipment, as far as it says."""
-    return _named("", payload.get("email"))
+    return named("", payload.get("email"))
 
 
 def checkout(payload: Json) -> ShopCheckout:
@@ -162,7 +165,7 @@ def checkout(payload: Json) -> ShopCheckout:
 def customer(payload: Json) -> ShopCustomer:
     """Read `customers/create` and `customers/update`."""
     customer_id = id_of(payload.get("id"), "id")
-    identifiers = _named(customer_id, payload.get("email"))
+    identifiers = named(customer_id, payload.get("email"))
     address = part(payload.get("default_address"))
     attributes: dict[str, Any] = {
         "first_name": text_of(payload.get("first_name"), longest=100) or None,
@@ -186,7 +189,7 @@ def customer(payload: Json) -> ShopCustomer:
 
 def consent(payload: Json) -> ShopConsent:
     """Read `customers_email_marketing_consent/update`."""
-    identifiers = _named(
+    identifiers = named(
         optional_id(payload.get("customer_id"), "customer_id"), payload.get("email_address") or payload.get("email")
     )
     said = payload.get("email_marketing_consent")
@@ -233,13 +236,12 @@ def privacy_demand(payload: Json) -> PrivacyDemand:
     """Read `customers/data_request` and `customers/redact`."""
     who = part(payload.get("customer"))
     asked = payload.get("orders_requested") or payload.get("orders_to_redact") or []
-    identifiers = {"external_id": optional_id(who.get("id"), "customer.id"), "email": _email(who.get("email"))}
-    named = {kind: value for kind, value in identifiers.items() if value}
-    if not named:
+    identifiers = named(optional_id(who.get("id"), "customer.id"), who.get("email"))
+    if not identifiers:
         raise UnusableData("customer", "Neither a number nor an e-mail address is given.")
     return PrivacyDemand(
         request_id=optional_id(part(payload.get("data_request")).get("id"), "data_request.id"),
-        identifiers=named,
+        identifiers=identifiers,
         order_ids=[id_of(each, "orders") for each in asked] if isinstance(asked, list) else [],
     )
 
@@ -254,17 +256,7 @@ def _shopper(payload: Json) -> dict[str, str]:
     """Return what names the shopper of an order or checkout: of a guest only the e-mail address."""
     who = part(payload.get("customer"))
     email = payload.get("email") or payload.get("contact_email") or who.get("email")
-    return _named(optional_id(who.get("id"), "customer.id"), email)
-
-
-def _named(customer_id: str, email: Any) -> dict[str, str]:
-    said = {"external_id": customer_id, "email": _email(email)}
-    return {kind: value for kind, value in said.items() if value}
-
-
-def _email(value: Any) -> str:
-    # Checked where it is kept; only its type matters here.
-    return value if isinstance(value, str) else ""
+    return named(optional_id(who.get("id"), "customer.id"), email)
 
 
 def _checkout_id(token: Any, number: Any) -> str:
@@ -272,14 +264,12 @@ def _checkout_id(token: Any, number: Any) -> str:
 
 
 def _item(line: Json) -> dict[str, Any]:
-    variant = optional_id(line.get("variant_id"), "line_items.variant_id")
-    item = {
-        "sku": variant or text_of(line.get("sku"), longest=100),
-        "title": text_of(line.get("title") or line.get("name"), longest=300),
-        "quantity": whole(line.get("quantity"), default=1),
-        "price": str(optional_amount(line.get("price"), "line_items.price") or ""),
-    }
-    return {name: value for name, value in item.items() if value != ""}
+    return line_item(
+        sku=optional_id(line.get("variant_id"), "line_items.variant_id") or text_of(line.get("sku"), longest=100),
+        title=line.get("title") or line.get("name"),
+        quantity=line.get("quantity"),
+        price=optional_amount(line.get("price"), "line_items.price"),
+    )
 
 
 def _variant(variant: Json, images: dict[str, str]) -> ShopVariant:
@@ -289,7 +279,7 @@ def _variant(variant: Json, images: dict[str, str]) -> ShopVariant:
     return ShopVariant(
         variant_id=id_of(variant.get("id"), "variants.id"),
         price=price,
-        full_price=before if before is not None and price is not None and before > price else None,
+        full_price=full_price(before, price),
         is_in_stock=not is_counted
         or variant.get("inventory_policy") == "continue"
         or whole(variant.get("inventory_quantity")) > 0,

@@ -133,3 +133,25 @@ def parts(value: Any) -> list[Json]:
 def whole(value: Any, *, default: int = 0) -> int:
     """Return a whole number in range, else the default."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9 else default
+
+
+def named(customer_id: str, email: Any) -> dict[str, str]:
+    """Return what names a shopper, as identifiers; whether an address is one is checked where it is kept."""
+    said = {"external_id": customer_id, "email": email if isinstance(email, str) else ""}
+    return {kind: value for kind, value in said.items() if value}
+
+
+def full_price(before: Decimal | None, price: Decimal | None) -> Decimal | None:
+    """Return what was asked before, if that was more than the price of now."""
+    return before if before is not None and price is not None and before > price else None
+
+
+def line_item(*, sku: str, title: Any, quantity: Any, price: Decimal | None) -> dict[str, Any]:
+    """Return one line of an order, without what is not known of it."""
+    item = {
+        "sku": sku,
+        "title": text_of(title, longest=300),
+        "quantity": whole(quantity, default=1),
+        "price": str(price or ""),
+    }
+    return {name: value for name, value in item.items() if value != ""}

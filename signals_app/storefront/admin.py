@@ -100,20 +100,7 @@ class StorefrontAdmin(ProjectSingletonAdmin[Storefront]):
         project = getattr(request, "project", None)
         return IdentityEdge.objects.filter(project=project, evidence=Evidence.CLICK).exists()
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Storefront | None = None,
-    ) -> HttpResponse:
-        if change and obj is not None:
-            context |= self._kit_context(request, obj)
-        return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
-
-    def _kit_context(self, request: HttpRequest, storefront: Storefront) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, storefront: Storefront) -> dict[str, Any]:
         now = timezone.now()
         counts = services.calls_by_outcome(storefront=storefront, since=now - timedelta(days=DAYS), now=now)
         waits = storefront.consent_mode == ConsentMode.BANNER and not storefront.consent_check

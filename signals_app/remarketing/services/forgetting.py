@@ -34,7 +34,7 @@ def take_out_of_rules(subject: Subject, place: str, limit: int) -> Step:
     for rule in RemarketingRule.objects.select_for_update().filter(project=subject.customer.project).order_by("pk"):
         if _take_out(rule, wanted):
             rule.version += 1
-            rule._change_reason = CHANGED_BECAUSE
+            rule._change_reason = CHANGED_BECAUSE  # type: ignore[attr-defined]  # read by the history
             rule.save(update_fields=["trigger", "audience", "version", "updated_at"])
             count += 1
     if count:

@@ -32,12 +32,12 @@ def without_person(tree: Any, wanted: Mentions, catalogue: Mapping[str, Field]) 
             return {key: cleaned(content) for key, content in node.items()}
         field = catalogue.get(str(node["field"]))
         value = node.get("value")
-        is_list = isinstance(value, list)
-        found = {one for one in (value if is_list else [value]) if names(str(node["field"]), one)}
+        values: list[Any] = value if isinstance(value, list) else [value]
+        found = {one for one in values if names(str(node["field"]), one)}
         if not found or (field is not None and field.type not in _TYPED_FREELY):
             return node
         taken.update(found)
-        kept = [ERASED_PERSON if one in found else one for one in value] if is_list else []
-        return node | {"value": list(dict.fromkeys(kept)) if is_list else ERASED_PERSON}
+        kept = list(dict.fromkeys(ERASED_PERSON if one in found else one for one in values))
+        return node | {"value": kept if isinstance(value, list) else ERASED_PERSON}
 
     return cleaned(tree), frozenset(taken)

@@ -115,12 +115,9 @@ class ExportFileAdmin(ProjectScopedAdmin[ExportFile]):
         response["Cache-Control"] = "no-store"
         return response
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        export = kwargs.get("obj")
-        if export is not None:
-            context |= {"is_moving": export.state in MOVING, "title": f"Export: {self.what(export)}"}
-            context |= {"show_history": False, "subtitle": None}
-        return super().render_change_form(request, context, *args, **kwargs)
+    def page_context(self, request: HttpRequest, export: ExportFile) -> dict[str, Any]:
+        title = f"Export: {self.what(export)}"
+        return {"is_moving": export.state in MOVING, "title": title, "show_history": False, "subtitle": None}
 
     @display(description="List", ordering="kind")
     def what(self, obj: ExportFile) -> str:

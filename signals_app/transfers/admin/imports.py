@@ -226,12 +226,9 @@ class ImportRunAdmin(ProjectScopedAdmin[ImportRun]):
         }
         return StreamingHttpResponse(as_csv(rows), content_type="text/csv; charset=utf-8", headers=headers)
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        run = kwargs.get("obj")
-        if run is not None:
-            context |= {"is_moving": run.state in MOVING_STATES, "title": f"Import: {self.what(run)}"}
-            context |= {"show_history": False, "subtitle": None}
-        return super().render_change_form(request, context, *args, **kwargs)
+    def page_context(self, request: HttpRequest, run: ImportRun) -> dict[str, Any]:
+        title = f"Import: {self.what(run)}"
+        return {"is_moving": run.state in MOVING_STATES, "title": title, "show_history": False, "subtitle": None}
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

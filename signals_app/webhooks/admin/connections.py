@@ -126,20 +126,7 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
         ]
         return own + super().get_urls()
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: WebhookSource | None = None,
-    ) -> HttpResponse:
-        if change and obj is not None:
-            context |= self._page_context(request, obj)
-        return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
-
-    def _page_context(self, request: HttpRequest, source: WebhookSource) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, source: WebhookSource) -> dict[str, Any]:
         now = timezone.now()
         return {
             "source": source,
@@ -156,7 +143,8 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
             "backlog": connection.backlog(source),
             "may_paste": self.may(request, "webhooks.paste_secret"),
             "may_probe": self.may(request, "webhooks.probe"),
-            "may_pause": self.has_change_permission(request, source),
+            "may_change": self.has_change_permission(request, source),
+            "pause_link": reverse("admin:webhooks_webhooksource_pause", args=[source.pk]),
         }
 
     def _coverage_context(self, source: WebhookSource, now: datetime) -> dict[str, Any]:

@@ -4,65 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.contrib import admin
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from signals_app.core.admin import ProjectScopedAdmin, ReadOnlyAdmin, display, post_action
-from signals_app.core.display import ago, badge, inside_link, lines, meter
+from signals_app.core.admin import display, post_action
+from signals_app.core.display import badge, inside_link, lines, meter
+from signals_app.core.run_pages import RunAdmin
 from signals_app.webhooks import services
 from signals_app.webhooks.admin.replaying import number_in_words
 from signals_app.webhooks.constants import InboxState, ReplayState
 from signals_app.webhooks.models import InboxItem, ReplayRun
 
-TONES = {ReplayState.RUNNING.value: "info", ReplayState.DONE.value: "good"}
-
 
 @admin.register(ReplayRun)
-class ReplayRunAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ReplayRun]):
+class ReplayRunAdmin(RunAdmin[ReplayRun]):
     """Replays of many deliveries; the page of one that runs shows how far it is."""
 
     names_are_public = True
     project_path = "source__project"
-    change_form_template = "admin/webhooks/replay_run.html"
     list_display = ("started", "what", "state_badge", "progress", "started_by")
-    list_display_links = ("started",)
     search_fields = ("error_text", "started_by")
     list_filter = ("source",)
-    ordering = ("-started_at", "-pk")
     fieldsets = (
         (None, {"fields": ("state_badge", "what", "between", "progress", "result", "source")}),
         ("Who and when", {"fields": ("started", "started_by_whom", "finished")}),
     )
-    actions_detail = ("stop",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: ReplayRun | None = None) -> Any:
-        return [field for _, options in self.fieldsets for field in options["fields"]]
-
-    def offers(self, request: HttpRequest, button: str, object_id: Any) -> bool:
-        run = self.get_object(request, str(object_id))
-        return run is not None and run.state == ReplayState.RUNNING
-
-    @display(description="Started", ordering="started_at")
-    def started(self, obj: ReplayRun) -> str:
-        return ago(obj.started_at)
-
-    @display(description="Started by")
-    def started_by_whom(self, obj: ReplayRun) -> str:
-        return obj.started_by or "a command"
-
-    @display(description="Ended")
-    def finished(self, obj: ReplayRun) -> str:
-        return ago(obj.finished_at) if obj.finished_at else "Not yet"
 
     @display(description="State", ordering="state")
     def state_badge(self, obj: ReplayRun) -> SafeString:
         if obj.state == ReplayState.RUNNING and obj.source.is_paused:
             return badge("Waits: the connection is paused", "warn")
-        return badge(obj.get_state_display(), TONES.get(obj.state, "warn"))
+        return super().state_badge(obj)
 
     @display(description="What")
     def what(self, obj: ReplayRun) -> str:
@@ -110,23 +86,10 @@ class ReplayRunAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ReplayRun]):
         icon="stop_circle",
     )
     def stop(self, request: HttpRequest, obj: ReplayRun) -> None:
-        if services.stop_replay(run=obj, now=timezone.now()):
-            messages.success(request, "Stopped.")
-        else:
-            messages.info(request, "It had ended already.")
+        self.note_stopped(request, services.stop_replay(run=obj, now=timezone.now()))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: ReplayRun | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context["is_moving"] = obj.state == ReplayState.RUNNING or bool(in_process(obj))
-        return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
+    def page_context(self, request: HttpRequest, run: ReplayRun) -> dict[str, Any]:
+        return {"is_moving": run.state == ReplayState.RUNNING or bool(in_process(run))}
 
 
 def in_process(run: ReplayRun) -> int:

@@ -95,11 +95,9 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
     ) -> HttpResponse:
         project = getattr(request, "project", None)
         context["examples"] = shop_page.rest_examples(project) if project else []
-        if change and obj is not None:
-            context |= self._page_context(request, obj) | HIDDEN_BUTTONS
         return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
 
-    def _page_context(self, request: HttpRequest, shop: ShopConnection) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, shop: ShopConnection) -> dict[str, Any]:
         now, source = timezone.now(), shop.webhook_source
         secrets = list(source.secrets.order_by("created_at", "pk").defer("secret"))
         backfill = shop_page.latest_sync(shop, SyncKind.BACKFILL)
@@ -127,6 +125,8 @@ class ShopConnectionAdmin(ProjectScopedAdmin[ShopConnection]):
             "is_moving": any(each.sync.state == SyncState.RUNNING for each in walks),
             "may_paste": self.may(request, PASTE),
             "may_change": self.has_change_permission(request, shop),
+            "pause_link": reverse("admin:shops_shopconnection_pause", args=[shop.pk]),
+            **HIDDEN_BUTTONS,
         }
 
     def get_urls(self) -> list[URLPattern]:
