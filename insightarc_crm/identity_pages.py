@@ -1,17 +1,17 @@
-"""Who is one person: possible duplicates, joining two profiles, how we know, and taking a link back."""
+"""Pages of a profile about who is one person: joining two profiles, how we know, and taking a link back."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -19,9 +19,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from insightarc_crm.setup_checklist import page
-from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, display, post_action
-from signals_app.core.changelist import QuickChangeList
-from signals_app.core.display import ago, badge, page_link
+from signals_app.core.admin import ProjectScopedAdmin
+from signals_app.core.display import page_link
 from signals_app.customers import services
 from signals_app.customers.constants import KINDS_BY_STRENGTH, ConflictState, Evidence, IdentifierKind
 from signals_app.customers.display import profile_link
@@ -30,7 +29,6 @@ from signals_app.customers.facets import Trait
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
 from signals_app.customers.traits import KNOWN_IDS
 from signals_app.shopper_signals import services as signal_services
-from signals_app.shopper_signals.models import IntentProfile
 
 SHOWN = 200
 """Known IDs, and links, on one page; visits of years are more."""
@@ -40,127 +38,6 @@ SECONDS_FOLDING = 1.0
 NOTHING = frozenset({"–", "None", "0"})
 IMPORTED_ROW = re.compile(r"import:(?P<run>[0-9a-f-]{36}):(?P<number>\d+)")
 """What showed a link that a list brought, as `transfers` names it."""
-STATE_TONES = {ConflictState.OPEN.value: "warn", ConflictState.KEPT_APART.value: "info"}
-
-
-# --- Possible duplicates --------------------------------------------------------------------------------------------
-
-
-class DuplicatesChangeList(QuickChangeList):
-    """The page's rows with the score of both sides, in one query for all of them."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        conflicts: list[Any] = list(self.result_list)
-        ids = {side.customer_id for each in conflicts for side in (each.left, each.right)}
-        scores = dict(IntentProfile.objects.filter(customer__in=ids).values_list("customer_id", "intent_score"))
-        for each in conflicts:
-            each.scores = scores
-        self.result_list = conflicts
-
-
-@admin.register(IdentityConflict)
-class IdentityConflictAdmin(ProjectScopedAdmin[IdentityConflict]):
-    """Two known shoppers seen as one. A machine never joins them; a person says whether they are."""
-
-    when_empty = (
-        "When two known shoppers seem to be one person, the pair waits here for you to decide. Nothing is joined "
-        "without you."
-    )
-
-    list_display = ("seen", "one", "other", "how", "state_badge")
-    list_display_links = ("seen",)
-    list_filter = (("state", ChoicesFilter), ("evidence", ChoicesFilter))
-    list_select_related = ("left__customer", "right__customer")
-    search_fields = ("left__value__exact", "right__value__exact")
-    search_help_text = "Exact e-mail, customer ID or visitor ID"
-    ordering = ("-state", "-created_at", "-id")
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
-        return DuplicatesChangeList
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[IdentityConflict]:
-        # Joined by other evidence since: there is nothing to decide any more.
-        settled = Q(state=ConflictState.OPEN, left__customer=F("right__customer"))
-        return super().get_queryset(request).exclude(settled)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: IdentityConflict | None = None) -> bool:
-        return False
-
-    @display(description="Seen", ordering="created_at")
-    def seen(self, obj: IdentityConflict) -> str:
-        return ago(obj.created_at)
-
-    @display(description="One")
-    def one(self, obj: IdentityConflict) -> str:
-        return _side(obj.left, getattr(obj, "scores", {}))
-
-    @display(description="Other")
-    def other(self, obj: IdentityConflict) -> str:
-        return _side(obj.right, getattr(obj, "scores", {}))
-
-    @display(description="How", ordering="evidence")
-    def how(self, obj: IdentityConflict) -> str:
-        return obj.get_evidence_display()
-
-    @display(description="State", ordering="state")
-    def state_badge(self, obj: IdentityConflict) -> str:
-        return badge(obj.get_state_display(), STATE_TONES.get(obj.state, "neutral"))
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        conflict = self.get_object(request, object_id)
-        if conflict is None:
-            raise Http404("There is no such possible duplicate in this store.")
-        if not self.has_view_permission(request, conflict):
-            raise PermissionDenied
-        left, right = conflict.left.customer, conflict.right.customer
-        context = {
-            "title": f"{left} / {right}",
-            "conflict": conflict,
-            "how": format_html(
-                "{}{}", conflict.get_evidence_display().lower(), _reference(conflict.evidence, conflict.reference)
-            ),
-            "is_open": conflict.state == ConflictState.OPEN,
-            "state": self.state_badge(conflict),
-            **_preview(request, left, right),
-        }
-        return _answer(request, self, conflict, "admin/customers/identity_conflict.html", context)
-
-    @post_action(
-        description="Keep apart",
-        question="They stay two profiles. This pair is not shown again, and nothing that is seen later joins them.",
-        permission="change",
-        icon="call_split",
-    )
-    def keep_apart(self, request: HttpRequest, obj: IdentityConflict) -> HttpResponse | None:
-        if services.keep_apart(conflict=obj, by=request.user.get_username(), now=timezone.now()):
-            messages.success(request, "They stay two profiles.")
-        else:
-            messages.info(request, "Somebody has decided this already.")
-        return None
-
-    actions_detail = ("keep_apart",)
-
-
-def _side(identifier: Identifier, scores: dict[UUID, float]) -> str:
-    score = scores.get(identifier.customer_id)
-    return format_html(
-        "<div>{} <span class='crm-quiet crm-block crm-wrap'>{}: {}</span>"
-        "<span class='crm-quiet crm-block'>{}seen {}</span></div>",
-        profile_link(identifier.customer),
-        identifier.get_kind_display(),
-        identifier.value,
-        "" if score is None else f"intent {score:.0f} · ",
-        ago(identifier.customer.last_seen_at),
-    )
-
-
-# --- Pages of a profile ---------------------------------------------------------------------------------------------
 
 
 def urls(profiles: ProjectScopedAdmin[Customer]) -> list[URLPattern]:
@@ -210,9 +87,9 @@ def merge_page(profiles: ProjectScopedAdmin[Customer], request: HttpRequest, obj
         "customer": customer,
         "term": term,
         "found": _find(customer, term) if other is None else [],
-        **(_preview(request, customer, other) if other else {}),
+        **(preview_of(request, customer, other) if other else {}),
     }
-    return _answer(request, profiles, customer, "admin/customers/identity_merge.html", context)
+    return answer(request, profiles, customer, "admin/customers/identity_merge.html", context)
 
 
 def _merge(request: HttpRequest, customer: Customer, other: Customer) -> HttpResponse:
@@ -236,7 +113,7 @@ def _find(customer: Customer, term: str) -> list[Customer]:
     return list(Customer.objects.filter(pk__in=ids).order_by("-last_seen_at", "pk"))
 
 
-def _preview(request: HttpRequest, left: Customer, right: Customer) -> dict[str, Any]:
+def preview_of(request: HttpRequest, left: Customer, right: Customer) -> dict[str, Any]:
     """Return what a page needs that shows two profiles and what they would be together."""
     if not request.user.has_perm("customers.merge_profiles"):
         return {"left": left, "right": right, "may_merge": False}
@@ -279,7 +156,7 @@ def links_page(profiles: ProjectScopedAdmin[Customer], request: HttpRequest, obj
         "apart": _kept_apart(customer),
         "buttons": [button for button in links_to(request, customer) if button["title"] != "How we know"],
     }
-    return _answer(request, profiles, customer, "admin/customers/identity_links.html", context)
+    return answer(request, profiles, customer, "admin/customers/identity_links.html", context)
 
 
 def _visits_last(edge: IdentityEdge) -> tuple[bool, int]:
@@ -288,10 +165,10 @@ def _visits_last(edge: IdentityEdge) -> tuple[bool, int]:
 
 def _link_row(customer: Customer, edge: IdentityEdge, may_undo: bool) -> LinkRow:
     undo = reverse("admin:customers_customer_undo_link", args=[customer.pk, edge.pk]) if may_undo else ""
-    return LinkRow(edge, edge.get_evidence_display(), _reference(edge.evidence, edge.reference), undo)
+    return LinkRow(edge, edge.get_evidence_display(), reference_link(edge.evidence, edge.reference), undo)
 
 
-def _reference(evidence: str, reference: str) -> str:
+def reference_link(evidence: str, reference: str) -> str:
     """Return what showed a link, in words and where there is one with a link to it."""
     if not reference:
         return ""
@@ -346,7 +223,7 @@ def undo_page(
         "parts": preview.parts,
         "traits": _beside(preview),
     }
-    return _answer(request, profiles, customer, "admin/customers/identity_undo.html", context)
+    return answer(request, profiles, customer, "admin/customers/identity_undo.html", context)
 
 
 def _beside(preview: services.UndoPreview) -> list[dict[str, Any]]:
@@ -404,7 +281,7 @@ def current_id(request: HttpRequest, former_id: str) -> UUID | None:
     return services.current_customer_id(project=project, former_id=wanted) if project else None
 
 
-def _answer(
+def answer(
     request: HttpRequest, model_admin: ProjectScopedAdmin[Any], row: Any, template: str, context: dict[str, Any]
 ) -> HttpResponse:
     shared = {
@@ -418,6 +295,3 @@ def _answer(
 
 def _address(customer: Customer) -> str:
     return reverse("admin:customers_customer_change", args=[customer.pk])
-
-
-__all__: Sequence[str] = ("IdentityConflictAdmin", "current_id", "links_to", "urls")

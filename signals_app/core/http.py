@@ -16,6 +16,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -112,35 +113,41 @@ def request(
     """
     check_url(url, allow_private=allow_private)
     guard = _Guard(allowed_networks(allow_private), timeout)
-    watchdog = threading.Timer(timeout, guard.give_up)
-    watchdog.daemon = True
-    with _guarded_session(guard) as session:
-        watchdog.start()
-        try:
-            answer = session.request(
-                method,
-                url,
-                # Asked not to compress, a small answer cannot unfold into a big one.
-                headers={"User-Agent": "insightarc_crm", "Accept-Encoding": "identity", **(headers or {})},
-                data=data,
-                json=json,
-                timeout=(CONNECT_SECONDS, timeout),
-                allow_redirects=False,
-                stream=True,
-            )
-            body = answer.raw.read(max_bytes + 1, decode_content=False)
-        except (requests.exceptions.InvalidURL, UnicodeError) as error:
-            raise BlockedAddress(f"The URL cannot be read: {error}.") from error
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise _failure(error, f"{method} {url}", guard) from error
-        finally:
-            watchdog.cancel()
-            guard.close()
-    if guard.has_given_up:
-        raise RequestFailed(f"{method} {url}", f"No complete answer came within {timeout:g} s.")
+    with _guarded_session(guard) as session, _in_time(guard, f"{method} {url}", timeout):
+        answer = session.request(
+            method,
+            url,
+            # Asked not to compress, a small answer cannot unfold into a big one.
+            headers={"User-Agent": "insightarc_crm", "Accept-Encoding": "identity", **(headers or {})},
+            data=data,
+            json=json,
+            timeout=(CONNECT_SECONDS, timeout),
+            allow_redirects=False,
+            stream=True,
+        )
+        body = answer.raw.read(max_bytes + 1, decode_content=False)
     return Response(
         answer.status_code, answer.headers, body[:max_bytes], len(body) > max_bytes, guard.certificate_expires_at
     )
+
+
+@contextmanager
+def _in_time(guard: _Guard, what: str, seconds: float) -> Iterator[None]:
+    """Cut a request off when its time is over, and raise what keeps it from being answered as an error of this module."""
+    watchdog = threading.Timer(seconds, guard.give_up)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    except (requests.exceptions.InvalidURL, UnicodeError) as error:
+        raise BlockedAddress(f"The URL cannot be read: {error}.") from error
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise _failure(error, what, guard) from error
+    finally:
+        watchdog.cancel()
+        guard.close()
+    if guard.has_given_up:
+        raise RequestFailed(what, f"No complete answer came within {seconds:g} s.")
 
 
 def check_url(url: str, *, allow_private: Sequence[Network] | None = None) -> None:
