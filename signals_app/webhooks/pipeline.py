@@ -55,8 +55,8 @@ TRANSACTION_TRIES = 3
 
 _paces = {"sqlite": Pace(aim_seconds=0.03, least=20, most=200)}
 """SQLite has one writer at a time, and webhook requests wait behind it: a transaction stays below 50 ms."""
-_other_pace = Pace(aim_seconds=0.4, least=1_000, most=2_000)
-"""Elsewhere a larger batch shares more of what each statement costs; locks are held no longer than this."""
+_other_pace = Pace(aim_seconds=0.4, least=500, most=1_000)
+"""Elsewhere a larger batch shares more of what each statement costs, but two of them have more shoppers in common."""
 
 
 @dataclass(slots=True)
