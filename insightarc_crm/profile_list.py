@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, F, Func, Min, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import F, Func, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils import timezone
@@ -14,9 +15,8 @@ from django.utils import timezone
 from insightarc_crm.interests import top_interest_labels
 from signals_app.core.admin import DropdownFilter
 from signals_app.core.changelist import UncountedChangeList
-from signals_app.customers import services as customer_services
-from signals_app.customers.constants import Channel, IdentifierKind, OrderState, Topic
-from signals_app.customers.models import Consent, Customer, Identifier, Order
+from signals_app.customers.constants import IdentifierKind
+from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
 from signals_app.segments import services as segment_services
 from signals_app.segments.conditions import InvalidCondition
@@ -59,33 +59,23 @@ def found(*, project: Project | None, term: str) -> set[UUID]:
     return pks
 
 
-# Note [Looking along the list]
-# A page shows fifty profiles of a million. Asked with EXISTS, the database may rather read everything that all people
-# ever said or bought, to join it with their profiles and sort the whole. A subquery that yields a value cannot be
-# turned into a join: it is asked for one profile after the other, in the order of the list, until the page is full.
-
-
 class ConsentFilter(DropdownFilter):  # type: ignore[misc]
-    """Profiles who may be mailed, as the newest answers of their known IDs say."""
+    """Profiles who may be mailed, as the newest answers of their known IDs say; where these disagree, the no counts."""
 
     title = "marketing consent"
     parameter_name = "consent"
+    conditions: ClassVar[Mapping[str | None, Q]] = {
+        "granted": Q(marketing_consent__is=True),
+        "denied": Q(marketing_consent__is=False),
+        "none": Q(marketing_consent=None),
+    }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("granted", "Granted"), ("denied", "Denied"), ("none", "Never asked")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
-        said = Consent.objects.filter(channel=Channel.EMAIL, topic=Topic.MARKETING)
-        if self.value() == "denied":  # few: they are found first, and their profiles from there
-            return queryset.filter(pk__in=said.filter(is_granted=False).values("identifier__customer"))
-        if self.value() in ("granted", "none"):
-            # Where known IDs disagree, the no counts. Note [Looking along the list].
-            answer = Min(Case(When(is_granted=True, then=1), default=0))
-            own = said.filter(identifier__customer=OuterRef("pk")).order_by().values("channel")
-            answered = Subquery(own.annotate(answer=answer).values("answer"))
-            queryset = queryset.alias(answer=answered)
-            return queryset.filter(answer=1 if self.value() == "granted" else None)
-        return queryset
+        condition = self.conditions.get(self.value())
+        return queryset.filter(condition) if condition is not None else queryset
 
 
 class OrderedFilter(DropdownFilter):  # type: ignore[misc]
@@ -98,12 +88,7 @@ class OrderedFilter(DropdownFilter):  # type: ignore[misc]
         return [("yes", "Has ordered"), ("no", "Never ordered")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
-        if self.value() not in ("yes", "no"):
-            return queryset
-        orders = Order.objects.filter(identifier__customer=OuterRef("pk")).exclude(state=OrderState.CANCELLED)
-        # Note [Looking along the list]
-        queryset = queryset.alias(ordered=Subquery(orders.values(found=Value(1))[:1]))
-        return queryset.filter(ordered=1 if self.value() == "yes" else None)
+        return queryset.filter(has_ordered=self.value() == "yes") if self.value() in ("yes", "no") else queryset
 
 
 class SegmentFilter(DropdownFilter):  # type: ignore[misc]
@@ -148,7 +133,7 @@ BY_SCORE = ("intent_profile__stage", "intent_profile__intent_score")
 
 class ProfileChangeList(UncountedChangeList):
     """
-    The page's rows with their top interest and consent, in two queries for all of them.
+    The page's rows with their top interest, in two queries for all of them.
 
     Whoever filters by stage or score sees the highest score first, else who was seen last comes first. The database
     reads along an index for either; the one order with the other filter it would have to sort, or to search for the
@@ -188,7 +173,5 @@ class ProfileChangeList(UncountedChangeList):
         ids = [customer.pk for customer in customers]
         project = getattr(request, "project", None)
         labels = top_interest_labels(project=project, customer_ids=ids) if project else {}
-        consents = customer_services.consents_of(ids)
         for customer in customers:
             customer.top_interest = labels.get(customer.pk, "")
-            customer.marketing = consents.get(customer.pk, {}).get("email.marketing")

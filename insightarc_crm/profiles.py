@@ -90,10 +90,9 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
 
     @display(description="Consent")
     def consent(self, obj: Customer) -> str:
-        granted = getattr(obj, "marketing", None)
-        if granted is None:
+        if obj.marketing_consent is None:
             return badge("Never asked")
-        return badge("Granted", "good") if granted else badge("Denied", "bad")
+        return badge("Granted", "good") if obj.marketing_consent else badge("Denied", "bad")
 
     @display(description="Last seen", ordering="last_seen_at")
     def seen(self, obj: Customer) -> str:

@@ -7,6 +7,7 @@ class CoreConfig(AppConfig):
     verbose_name = "Shared kernel"
 
     def ready(self) -> None:
-        from signals_app.core import arrays
+        from signals_app.core import arrays, lookups
 
         arrays.register_lookups()
+        lookups.register_lookups()

@@ -47,7 +47,9 @@ class Customer(PublicIdModel, TimestampedModel):
     A shopper: the set of identifiers tied to one another by edges.
 
     It holds only what can be rebuilt from its identifiers, so that an edge can be taken back.
-    `email`, `external_id`, `attributes` and `time_zone` are copies of what its identifiers say, for lists and search.
+    `email`, `external_id`, `name`, `attributes` and `time_zone` are copies of what its identifiers say, for lists and
+    search; `marketing_consent` and `has_ordered` of what the rows say that point at them. Whoever changes one of these
+    rows holds the customer's lock and refreshes the copy (`services.profile_copies`).
     """
 
     # Note [No second index], in `core.models`.
@@ -58,6 +60,10 @@ class Customer(PublicIdModel, TimestampedModel):
     attributes = models.JSONField(default=dict, blank=True)
     time_zone = models.CharField(max_length=64, blank=True, validators=[validate_time_zone])
     last_seen_at = models.DateTimeField(null=True, blank=True)
+    marketing_consent = models.BooleanField(null=True, editable=False)
+    """What was said about marketing by e-mail; null: never asked. Where identifiers disagree, the no counts."""
+    has_ordered = models.BooleanField(default=False, editable=False)
+    """Whether there is an order that was not cancelled."""
     has_mixed_arms = models.BooleanField(default=False, editable=False)
     """True after a merge of a control-group with a mailed shopper: left out of results."""
     erased_at = models.DateTimeField(null=True, editable=False)
@@ -68,9 +74,21 @@ class Customer(PublicIdModel, TimestampedModel):
 
     class Meta:
         verbose_name = "profile"
-        # Migration 0003 adds, on PostgreSQL, indexes for the beginnings of names, and lets those never seen come last.
+        # Migration 0005 adds, on PostgreSQL, indexes for the beginnings of names, and lets those never seen come last.
         indexes = (
             models.Index(fields=("project", "-last_seen_at", "-id"), name="customer_by_last_seen"),
+            # Few refuse, and few of all visitors have bought: they are found without walking past everybody else, and
+            # only their rows pay for it. Also with those never seen last.
+            models.Index(
+                fields=("project", "-last_seen_at", "-id"),
+                name="customer_denied",
+                condition=models.Q(marketing_consent__is=False),
+            ),
+            models.Index(
+                fields=("project", "-last_seen_at", "-id"),
+                name="customer_ordered",
+                condition=models.Q(has_ordered=True),
+            ),
             # Also for the beginning of an address (the operator class is PostgreSQL's alone).
             models.Index(fields=("project", "email"), name="customer_by_email", opclasses=("", "varchar_pattern_ops")),
             models.Index(fields=("project", "external_id"), name="customer_by_external_id"),

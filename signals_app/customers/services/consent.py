@@ -18,8 +18,9 @@ from signals_app.customers.constants import Channel, Evidence, OrderState, Topic
 from signals_app.customers.exceptions import InvalidValue
 from signals_app.customers.identifiers import normalise_all
 from signals_app.customers.joining import Key
-from signals_app.customers.models import Consent, ConsentChange, Customer, Order
-from signals_app.customers.services import tombstones
+from signals_app.customers.models import Consent, Customer, Order
+from signals_app.customers.services import consent_answers, tombstones
+from signals_app.customers.services.consent_answers import Answer, Said
 from signals_app.customers.services.resolution import resolve_one
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
@@ -66,15 +67,23 @@ def record_consent(
     if granted:
         keys = [Key(kind, value) for kind, value in normalise_all(identifiers).items()]
         tombstones.lift(project=project, keys=keys, erased_before=at)
-    resolution = resolve_one(project=project, identifiers=identifiers, evidence=Evidence.IDENTIFY, now=now)
+    purpose, answer = (str(channel), str(topic)), Answer(granted, source[:100], wording, at)
+    resolution = resolve_one(
+        project=project,
+        identifiers=identifiers,
+        evidence=Evidence.IDENTIFY,
+        marketing_consent=granted if purpose == consent_answers.MARKETING else None,
+        now=now,
+    )
     identifier = resolution.identifiers[""]
-    said = {"channel": channel, "topic": topic}
-    answer = {"is_granted": granted, "source": source[:100], "wording": wording, "occurred_at": at}
-    ConsentChange.objects.create(identifier=identifier, recorded_at=now, **said, **answer)
-    Consent.objects.bulk_create([Consent(identifier=identifier, **said, **answer)], ignore_conflicts=True)
-    Consent.objects.filter(identifier__customer_id=identifier.customer_id, occurred_at__lte=at, **said).update(**answer)
-    fact_services.record(project=project, kind=FactKind.CONSENT_CHANGED, subject_ids=[str(identifier.customer_id)])
-    return identifier.customer
+    customer = identifier.customer
+    answers = consent_answers.answers_of({customer.pk} - resolution.created)  # whoever is new has said nothing yet
+    holding = consent_answers.apply(answers[customer.pk, purpose], identifier.pk, answer)
+    consent_answers.write_history([Said(identifier.pk, purpose, answer)], now=now)
+    consent_answers.write_answers({(pk, purpose): answer for pk in holding})
+    consent_answers.note_marketing({customer.pk: customer}, answers, now=now)
+    fact_services.record(project=project, kind=FactKind.CONSENT_CHANGED, subject_ids=[str(customer.pk)])
+    return customer
 
 
 def record_consent_by_hand(

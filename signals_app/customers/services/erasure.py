@@ -62,7 +62,15 @@ def begin_erasure(
         report.save(force_insert=True)
         _bury(report, known[:BURIED_AT_ONCE])
         Customer.everyone.filter(pk=customer.pk).update(
-            email="", external_id="", name="", time_zone="", attributes={}, erased_at=now, updated_at=now
+            email="",
+            external_id="",
+            name="",
+            time_zone="",
+            attributes={},
+            marketing_consent=None,
+            has_ordered=False,
+            erased_at=now,
+            updated_at=now,
         )
         fact_services.record(project=customer.project, kind=FactKind.CUSTOMER_ERASED, subject_ids=[str(customer.pk)])
     return report

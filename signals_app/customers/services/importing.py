@@ -9,9 +9,7 @@ import never brings back a person who was erased: a list may be older than the e
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -20,10 +18,12 @@ from django.db import transaction
 
 from signals_app.core.bulk import Merge, change_rows, look_up, write_rows
 from signals_app.core.models import new_id
-from signals_app.customers.constants import Channel, Evidence, OrderState
+from signals_app.customers.constants import Channel, Evidence, OrderState, Topic
 from signals_app.customers.import_rows import NO_PERSON, ConsentRow, OrderRow, ProfileRow
-from signals_app.customers.models import Consent, ConsentChange, Customer, Identifier, Order
-from signals_app.customers.services import tombstones
+from signals_app.customers.models import Customer, Identifier, Order
+from signals_app.customers.services import consent_answers, tombstones
+from signals_app.customers.services.consent_answers import Answer, Purpose, Said
+from signals_app.customers.services.orders import note_orders
 from signals_app.customers.services.profile_copies import refresh_copies
 from signals_app.customers.services.resolution import Resolution, Sighting, resolve_fully
 from signals_app.facts import services as fact_services
@@ -46,10 +46,23 @@ def _without_erased(context: ImportContext, rows: Sequence[Row], stored: Stored)
     return kept
 
 
-def _resolved(context: ImportContext, rows: Iterable[Row]) -> tuple[dict[int, Identifier], Resolution]:
-    """Return the strongest identifier of each row by its number; the customers are locked."""
-    sightings = [Sighting(f"{context.reference}:{row.number}", dict(row.value.keys), Evidence.IMPORT) for row in rows]
-    resolution = resolve_fully(project=context.project, sightings=sightings, now=context.now)
+def _resolved(
+    context: ImportContext,
+    rows: Iterable[Row],
+    *,
+    says: Callable[[Any], dict[str, Any]] = lambda value: {},
+    holding: Collection[int] = (),
+) -> tuple[dict[int, Identifier], Resolution]:
+    """
+    Return the strongest identifier of each row by its number; the customers are locked.
+
+    `says` returns what else a sighting has to say of a row's value.
+    """
+    sightings = [
+        Sighting(f"{context.reference}:{row.number}", dict(row.value.keys), Evidence.IMPORT, **says(row.value))
+        for row in rows
+    ]
+    resolution = resolve_fully(project=context.project, sightings=sightings, holding=holding, now=context.now)
     anchors = {
         int(reference.rpartition(":")[2]): identifier for reference, identifier in resolution.identifiers.items()
     }
@@ -64,9 +77,10 @@ def import_profiles(context: ImportContext, rows: Sequence[Row]) -> Stored:
     """Store who people are and what is said of them; an empty cell takes nothing away."""
     stored = Stored()
     rows = _without_erased(context, rows, stored)
-    anchors, resolution = _resolved(context, rows)
-    attributes = _attributes_of({identifier.pk for identifier in anchors.values()})
-    before = {pk: dict(said) for pk, said in attributes.items()}
+    anchors, resolution = _resolved(context, rows, says=lambda profile: {"attributes": profile.attributes})
+    known = {identifier.pk for identifier in anchors.values()} - resolution.fresh
+    before = _attributes_of(known)
+    attributes = {pk: dict(said) for pk, said in before.items()} | {pk: {} for pk in resolution.fresh}
     counted: set[uuid.UUID] = set()
     for row in rows:
         profile: ProfileRow = row.value
@@ -75,7 +89,7 @@ def import_profiles(context: ImportContext, rows: Sequence[Row]) -> Stored:
         is_news = any(said.get(name) != value for name, value in profile.attributes.items())
         said.update(profile.attributes)
         _count(stored, identifier.customer_id, resolution, counted, is_news)
-    changed = [pk for pk, said in attributes.items() if said != before[pk]]
+    changed = [pk for pk in known if attributes[pk] != before[pk]]
     change_rows(Identifier, key="id", fields=("attributes",), rows=((pk, attributes[pk]) for pk in changed))
     customer_of: dict[int, Customer] = {one.pk: one.customer for one in anchors.values()}
     refresh_copies({customer_of[pk].pk: customer_of[pk] for pk in changed}, now=context.now)
@@ -103,29 +117,6 @@ def _attributes_of(pks: Iterable[int]) -> dict[int, dict[str, Any]]:
 # --- Consents -------------------------------------------------------------------------------------------------------
 
 
-class _Said(NamedTuple):
-    """One thing said, as the history keeps it; `at` is compared too, so that a repeated list is recognised."""
-
-    identifier_id: int
-    topic: str
-    is_granted: bool
-    source: str
-    wording: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    is_granted: bool
-    source: str
-    wording: str
-    at: datetime
-
-
-Answers = dict[int, _Answer]
-"""What holds, by identifier."""
-
-
 @transaction.atomic
 def import_consents(context: ImportContext, rows: Sequence[Row]) -> Stored:
     """
@@ -135,101 +126,45 @@ def import_consents(context: ImportContext, rows: Sequence[Row]) -> Stored:
     """
     stored = Stored()
     rows = _without_erased(context, rows, stored)
-    anchors, resolution = _resolved(context, rows)
+    anchors, resolution = _resolved(context, rows, says=_says_of_marketing)
     # Whoever is new has said nothing yet.
     asked = [one for one in anchors.values() if one.customer_id not in resolution.created]
-    known = _history_of({identifier.pk for identifier in asked})
-    answers = _answers_of({identifier.customer_id for identifier in asked})
-    changed: dict[tuple[int, str], _Answer] = {}
-    history: list[_Said] = []
-    customers: dict[uuid.UUID, None] = {}
+    known = consent_answers.history_of({identifier.pk for identifier in asked})
+    answers = consent_answers.answers_of({identifier.customer_id for identifier in asked})
+    holding: dict[tuple[int, Purpose], Answer] = {}
+    history: list[Said] = []
+    customers: dict[uuid.UUID, Customer] = {}
     for row in rows:
         consent: ConsentRow = row.value
         identifier = anchors[row.number]
-        answer = _Answer(consent.is_granted, consent.source, consent.wording, consent.occurred_at)
-        said = _Said(identifier.pk, consent.topic, *_values(answer))
+        purpose = (Channel.EMAIL.value, consent.topic)
+        answer = Answer(consent.is_granted, consent.source, consent.wording, consent.occurred_at)
+        said = Said(identifier.pk, purpose, answer)
         if said in known:
             stored.unchanged += 1
             continue
         known.add(said)
         history.append(said)
-        customers[identifier.customer_id] = None
-        of_person = answers[identifier.customer_id, consent.topic]
+        customers[identifier.customer_id] = identifier.customer
+        of_person = answers[identifier.customer_id, purpose]
         if of_person:
             stored.updated += 1
         else:
             stored.created += 1
-        for pk in _apply(of_person, identifier.pk, answer):
-            changed[pk, consent.topic] = answer
-    _write_consents(context, history, changed)
+        for pk in consent_answers.apply(of_person, identifier.pk, answer):
+            holding[pk, purpose] = answer
+    consent_answers.write_history(history, evidence=context.evidence[:200], now=context.now)
+    consent_answers.write_answers(holding)
+    touched = {key: held for key, held in answers.items() if key[0] in customers}
+    consent_answers.note_marketing(customers, touched, now=context.now)
     fact_services.record(
         project=context.project, kind=FactKind.CONSENT_CHANGED, subject_ids=[str(pk) for pk in customers]
     )
     return stored
 
 
-def _values(answer: _Answer) -> tuple[bool, str, str, datetime]:
-    return answer.is_granted, answer.source, answer.wording, answer.at
-
-
-def _apply(of_person: Answers, anchor: int, answer: _Answer) -> list[int]:
-    """Let an answer hold wherever nothing later was said, and return on which identifiers it does now."""
-    holding = [pk for pk, before in of_person.items() if before.at <= answer.at]
-    if anchor not in of_person:
-        holding.append(anchor)
-    of_person.update(dict.fromkeys(holding, answer))
-    return holding
-
-
-_SAID = ("is_granted", "source", "wording", "occurred_at")
-
-
-def _history_of(pks: Iterable[int]) -> set[_Said]:
-    return {_Said(*row) for row in _consents(ConsentChange, pks)}
-
-
-def _answers_of(customer_ids: Iterable[uuid.UUID]) -> defaultdict[tuple[uuid.UUID, str], Answers]:
-    found = look_up(
-        Identifier, where={}, key="customer", values=sorted(customer_ids), fields=("id", "customer"), is_unique=False
-    )
-    customer_of = dict(found)
-    answers: defaultdict[tuple[uuid.UUID, str], Answers] = defaultdict(dict)
-    for pk, topic, *answer in _consents(Consent, customer_of):
-        answers[customer_of[pk], topic][pk] = _Answer(*answer)
-    return answers
-
-
-def _consents(model: type[Consent] | type[ConsentChange], pks: Iterable[int]) -> list[tuple[Any, ...]]:
-    return look_up(
-        model,
-        where={"channel": Channel.EMAIL.value},
-        key="identifier",
-        values=sorted(pks),
-        fields=("identifier", "topic", *_SAID),
-        is_unique=False,
-    )
-
-
-def _write_consents(
-    context: ImportContext, history: Sequence[_Said], changed: Mapping[tuple[int, str], _Answer]
-) -> None:
-    channel = Channel.EMAIL.value
-    write_rows(
-        ConsentChange,
-        fields=("identifier", "topic", *_SAID, "channel", "evidence", "recorded_at"),
-        rows=((*one, channel, context.evidence[:200], context.now) for one in history),
-    )
-    write_rows(
-        Consent,
-        fields=("identifier", "topic", *_SAID, "channel"),
-        rows=((pk, topic, *_values(answer), channel) for (pk, topic), answer in sorted(changed.items(), key=_first)),
-        unique=("identifier", "channel", "topic"),
-        merge=dict.fromkeys(_SAID, Merge.REPLACE),
-    )
-
-
-def _first(item: tuple[tuple[int, str], _Answer]) -> tuple[int, str]:
-    return item[0]
+def _says_of_marketing(consent: ConsentRow) -> dict[str, Any]:
+    return {"marketing_consent": consent.is_granted} if consent.topic == Topic.MARKETING else {}
 
 
 # --- Orders ---------------------------------------------------------------------------------------------------------
@@ -255,7 +190,8 @@ def import_orders(context: ImportContext, rows: Sequence[Row]) -> Stored:
     stored = Stored()
     known = _orders_of(context, {row.value.order_id for row in rows})
     rows = [row for row in _without_erased(context, rows, stored) if _has_person(row, known, stored)]
-    anchors, _ = _resolved(context, [row for row in rows if row.value.keys])
+    held = {order.identifier_id for order in known.values()}
+    anchors, resolution = _resolved(context, [row for row in rows if row.value.keys], holding=held)
     changed: dict[str, _Known] = {}
     for row in rows:
         order: OrderRow = row.value
@@ -270,7 +206,9 @@ def import_orders(context: ImportContext, rows: Sequence[Row]) -> Stored:
             known[order.order_id] = changed[order.order_id] = after
             stored.created += before is None
             stored.updated += before is not None
-    _write_orders(context, changed)
+    written = _write_orders(context, changed)
+    owners = {one.pk: one.customer for one in anchors.values()} | resolution.held
+    note_orders(((order.identifier_id, order.state) for order in written), owners, now=context.now)
     return stored
 
 
@@ -310,7 +248,7 @@ def _orders_of(context: ImportContext, order_ids: Iterable[str]) -> dict[str, _K
     return {order_id: _Known(*order) for order_id, *order in rows}
 
 
-def _write_orders(context: ImportContext, changed: Mapping[str, _Known]) -> None:
+def _write_orders(context: ImportContext, changed: Mapping[str, _Known]) -> list[_Known]:
     now, project = context.now, context.project
     write_rows(
         Order,
@@ -324,3 +262,4 @@ def _write_orders(context: ImportContext, changed: Mapping[str, _Known]) -> None
     fact_services.record(
         project=project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(order.pk) for order in stored.values()]
     )
+    return list(stored.values())

@@ -13,6 +13,7 @@ from signals_app.core.bulk import write_rows
 from signals_app.customers import facets
 from signals_app.customers.joining import Pointer
 from signals_app.customers.models import Customer, Identifier, MergedCustomer
+from signals_app.customers.services.profile_copies import agreed
 from signals_app.projects.models import Project
 
 
@@ -41,11 +42,17 @@ def move_pointers(gone: Mapping[uuid.UUID, uuid.UUID]) -> None:
     )
 
 
-def keep_last_seen(gone: Mapping[uuid.UUID, uuid.UUID], customers: Mapping[uuid.UUID, Customer]) -> None:
-    """Set when each that stays was seen last, without saving it."""
+def take_over(gone: Mapping[uuid.UUID, uuid.UUID], customers: Mapping[uuid.UUID, Customer]) -> None:
+    """
+    Set, without saving it, what each that stays has from those that end, {gone: keep}, all of them locked.
+
+    When it was seen last, and what the rows say that come along: as the copies are true, it follows from these.
+    """
     for one, keep in gone.items():
-        moments = [at for at in (customers[one].last_seen_at, customers[keep].last_seen_at) if at]
-        customers[keep].last_seen_at = max(moments, default=None)
+        ended, kept = customers[one], customers[keep]
+        kept.last_seen_at = max(filter(None, (ended.last_seen_at, kept.last_seen_at)), default=None)
+        kept.marketing_consent = agreed((ended.marketing_consent, kept.marketing_consent))
+        kept.has_ordered = ended.has_ordered or kept.has_ordered
 
 
 def end_customers(

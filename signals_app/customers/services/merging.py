@@ -57,7 +57,7 @@ def merge(*, customer: Customer, other: Customer, by: str, now: datetime) -> Cus
     pointers = [Pointer(*pointer) for pointer in owners_of(locked).items()]
     endings = {gone.pk: keep.pk}
     joined.move_pointers(endings)
-    joined.keep_last_seen(endings, locked)
+    joined.take_over(endings, locked)
     refresh_copies({keep.pk: keep}, now=now)
     joined.end_customers(project, joined.ended(endings, pointers), locked, now)
     fact_services.record(project=project, kind=FactKind.PROFILE_CHANGED, subject_ids=[str(keep.pk)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,10 @@ from signals_app.core.bulk import read_rows
 from signals_app.customers.constants import Evidence, OrderState
 from signals_app.customers.exceptions import InvalidValue
 from signals_app.customers.identifiers import normalise_all
-from signals_app.customers.models import Order
+from signals_app.customers.models import Customer, Order
+from signals_app.customers.services.locks import lock_owners
+from signals_app.customers.services.owners import owners_of
+from signals_app.customers.services.profile_copies import customers_with_orders, note_copies
 from signals_app.customers.services.resolution import resolve_one
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
@@ -66,19 +69,48 @@ def record_order(
     if name:
         said["name"] = name
     known = Order.objects.filter(project=project, order_id=order_id).select_related("identifier").first()
+    holding = [known.identifier_id] if known else []
     if known is None or normalise_all(identifiers):
         resolution = resolve_one(
-            project=project, identifiers=identifiers, evidence=Evidence.ORDER, reference=order_id, now=now
+            project=project,
+            identifiers=identifiers,
+            evidence=Evidence.ORDER,
+            reference=order_id,
+            holding=holding,
+            now=now,
         )
         identifier = resolution.identifiers[order_id]
+        owners = {identifier.pk: identifier.customer} | resolution.held
     else:
-        identifier = known.identifier
+        identifier, owners = known.identifier, lock_owners(holding)
     check_order(Order(project=project, identifier=known.identifier if known else identifier, order_id=order_id, **said))
     order, is_created = Order.objects.update_or_create(
         project=project, order_id=order_id, defaults=said, create_defaults={**said, "identifier": identifier}
     )
+    note_orders([(order.identifier_id, order.state)], owners, now=now)
     fact_services.record(project=project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(order.pk)])
     return order, is_created
+
+
+def note_orders(written: Iterable[tuple[int, str]], owners: Mapping[int, Customer], *, now: datetime) -> None:
+    """
+    Copy to the (locked) owners of identifiers what orders of theirs say, just written, each as (identifier, state).
+
+    Only who had ordered, and of whom one is cancelled, has to be asked for others. Note [Copies], in `profile_copies`.
+    """
+    states = list(written)
+    if missing := {identifier for identifier, _ in states} - owners.keys():
+        owners = {**owners, **lock_owners(missing)}  # another transaction was faster, with another shopper
+    customers: dict[uuid.UUID, Customer] = {}
+    have_ordered: dict[uuid.UUID, bool] = {}
+    for identifier, state in states:
+        if (customer := owners.get(identifier)) is not None:  # else they are being erased
+            customers[customer.pk] = customer
+            have_ordered[customer.pk] = have_ordered.get(customer.pk, False) or state != OrderState.CANCELLED
+    if doubtful := {pk for pk, has_ordered in have_ordered.items() if customers[pk].has_ordered and not has_ordered}:
+        left = customers_with_orders(owners_of(doubtful))
+        have_ordered |= {pk: pk in left for pk in doubtful}
+    note_copies("has_ordered", have_ordered, customers, now=now)
 
 
 def last_order_at(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
@@ -98,15 +130,16 @@ def set_refunded(*, order: Order, refunded_total: Decimal, now: datetime) -> boo
 
     :raises InvalidInput: if it is negative, or more than was paid.
     """
-    state = order.state
-    if state == OrderState.PLACED and 0 < order.total <= refunded_total:
-        state = OrderState.REFUNDED
-    if (order.refunded_total, order.state) == (refunded_total, state):
-        return False
-    order.refunded_total, order.state = refunded_total, OrderState(state)
-    check_order(order)
     with transaction.atomic():
-        order.updated_at = now
+        # As it is now: it may have been cancelled since, and stays so.
+        order.refresh_from_db(from_queryset=Order.objects.select_for_update(no_key=True))
+        state = order.state
+        if state == OrderState.PLACED and 0 < order.total <= refunded_total:
+            state = OrderState.REFUNDED
+        if (order.refunded_total, order.state) == (refunded_total, state):
+            return False
+        order.refunded_total, order.state, order.updated_at = refunded_total, OrderState(state), now
+        check_order(order)
         order.save(update_fields=["refunded_total", "state", "updated_at"])
         fact_services.record(project=order.project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(order.pk)])
     return True

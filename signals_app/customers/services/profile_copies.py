@@ -1,4 +1,13 @@
-"""The copies that a customer keeps of what its identifiers say, for lists and search."""
+"""
+The copies that a customer keeps of what is known of it, for lists and search.
+
+Note [Copies]
+
+Some say what the identifiers themselves say (`COPIED_FIELDS`), some what the rows say that point at identifiers: the
+marketing consent, and whether there is an order (`COPIED_FROM_ROWS`). A copy changes only under the customer's lock, in
+the transaction that changes what it is a copy of. So it is true for whoever reads it under the lock, and what is known
+of two customers that become one follows from their copies alone (`joined.take_over`).
+"""
 
 from __future__ import annotations
 
@@ -10,18 +19,21 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from signals_app.core.bulk import change_rows, look_up
-from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, IdentifierKind
-from signals_app.customers.models import Customer, Identifier
+from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, Channel, IdentifierKind, OrderState, Topic
+from signals_app.customers.models import Consent, Customer, Identifier, Order
+from signals_app.customers.services.owners import owners_of
 
 COPIED_FIELDS = ("email", "external_id", "name", "attributes", "time_zone")
+COPIED_FROM_ROWS = ("marketing_consent", "has_ordered")
 TIME_ZONE_ATTRIBUTE = "time_zone"
+_SAVED = (*COPIED_FIELDS, *COPIED_FROM_ROWS, "last_seen_at", "updated_at")
 
 
 def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) -> None:
     """
     Rebuild the copies of these (locked) customers from their identifiers, in two queries.
 
-    Saves `last_seen_at` too, as the caller has set it.
+    Saves `last_seen_at`, `marketing_consent` and `has_ordered` too, as the caller has set them, or as they were read.
     """
     if not customers:
         return
@@ -40,12 +52,7 @@ def refresh_copies(customers: Mapping[uuid.UUID, Customer], *, now: datetime) ->
     for customer in customers.values():
         copy_from_identifiers(customer, of_customer[customer.id])
         customer.updated_at = now
-    change_rows(
-        Customer,
-        key="id",
-        fields=(*COPIED_FIELDS, "last_seen_at", "updated_at"),
-        rows=map(attrgetter("id", *COPIED_FIELDS, "last_seen_at", "updated_at"), customers.values()),
-    )
+    change_rows(Customer, key="id", fields=_SAVED, rows=map(attrgetter("id", *_SAVED), customers.values()))
 
 
 class Said(NamedTuple):
@@ -86,3 +93,52 @@ def _name(attributes: Mapping[str, Any]) -> str:
         ]
     )
     return " ".join(part.strip() for part in parts if isinstance(part, str) and part.strip())[:200]
+
+
+# --- Copies of what rows say that point at identifiers. Note [Copies] ------------------------------------------------
+
+
+def agreed(answers: Iterable[bool | None]) -> bool | None:
+    """Return what answers come to: the no, where they disagree; None if there is none."""
+    said = {answer for answer in answers if answer is not None}
+    return False not in said if said else None
+
+
+def note_copies(
+    field: str, values: Mapping[uuid.UUID, bool | None], customers: Mapping[uuid.UUID, Customer], *, now: datetime
+) -> None:
+    """Set one of `COPIED_FROM_ROWS` of (locked) customers, in one statement; in none if all say so already."""
+    changed = [customers[pk] for pk, value in values.items() if getattr(customers[pk], field) is not value]
+    for customer in changed:
+        setattr(customer, field, values[customer.pk])
+        customer.updated_at = now
+    change_rows(
+        Customer,
+        key="id",
+        fields=(field, "updated_at"),
+        rows=map(attrgetter("id", field, "updated_at"), changed),
+    )
+
+
+def copy_from_rows(customers: Mapping[uuid.UUID, Customer]) -> None:
+    """Set `COPIED_FROM_ROWS` of (locked) customers as the rows say it, without saving them."""
+    owners = owners_of(customers)
+    said: dict[uuid.UUID, list[bool]] = defaultdict(list)
+    for pk, is_granted in look_up(
+        Consent,
+        where={"channel": Channel.EMAIL.value, "topic": Topic.MARKETING.value},
+        key="identifier",
+        values=owners,
+        fields=("identifier", "is_granted"),
+    ):
+        said[owners[pk]].append(is_granted)
+    have_ordered = customers_with_orders(owners)
+    for customer_id, customer in customers.items():
+        customer.marketing_consent = agreed(said[customer_id])
+        customer.has_ordered = customer_id in have_ordered
+
+
+def customers_with_orders(owners: Mapping[int, uuid.UUID]) -> set[uuid.UUID]:
+    """Return which of these owners, {identifier: customer}, have an order that was not cancelled."""
+    orders = look_up(Order, where={}, key="identifier", values=owners, fields=("identifier", "state"), is_unique=False)
+    return {owners[pk] for pk, state in orders if state != OrderState.CANCELLED}

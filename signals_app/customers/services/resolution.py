@@ -3,54 +3,38 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from signals_app.core.bulk import change_rows, look_up, read_rows, write_rows
+from signals_app.core.bulk import change_rows, look_up, write_rows
 from signals_app.core.models import new_id
 from signals_app.customers.constants import KINDS_BY_STRENGTH, KNOWN_KINDS, Evidence
 from signals_app.customers.exceptions import (
     ErasedIdentifier,
     IdentityKeepsMoving,
-    InvalidIdentifier,
     InvalidInput,
     InvalidValue,
 )
-from signals_app.customers.identifiers import normalise, normalise_all
+from signals_app.customers.identifiers import normalise_all
 from signals_app.customers.joining import JoinPlan, Key, Pointer, Seen, Standing, plan_joins
 from signals_app.customers.models import Customer, Identifier
 from signals_app.customers.services import joined, links, tombstones
-from signals_app.customers.services.locks import lock_customers
+from signals_app.customers.services.locks import MAX_ROUNDS, customers_of, lock_customers, still_owners
 from signals_app.customers.services.profile_copies import (
     TIME_ZONE_ATTRIBUTE,
     Said,
     copy_from_identifiers,
     refresh_copies,
 )
+from signals_app.customers.services.sightings import Sighting, attributes_of, note_consents, note_seen, usable
 from signals_app.projects.models import Project, validate_time_zone
-
-MAX_ROUNDS = 20
-"""How often we look again when other transactions change the same identifiers meanwhile."""
-
-SEEN_NOW = frozenset({Evidence.SIGNAL, Evidence.IDENTIFY})
-"""Evidence that the shopper is in the shop now; an order or an import may tell of last year."""
-
-
-class Sighting(NamedTuple):
-    """Identifiers seen together; `reference` is the caller's own name for what showed them, e.g. a delivery id."""
-
-    reference: str
-    identifiers: dict[str, str]
-    evidence: str = Evidence.SIGNAL
-    seen_at: datetime | None = None
-    """When that was, if it may have been long ago, as in a replay; None: now."""
 
 
 @dataclass
@@ -62,6 +46,10 @@ class Resolution:
     conflicted: set[str] = field(default_factory=set)
     grown: set[uuid.UUID] = field(default_factory=set)
     """Customers that were there and have a further identifier now, or those of another."""
+    fresh: set[int] = field(default_factory=set)
+    """Identifiers that are new."""
+    held: dict[int, Customer] = field(default_factory=dict)
+    """The owners of `holding`, by identifier, without those who are being erased."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +77,23 @@ def resolve(*, project: Project, sightings: Sequence[Sighting], now: datetime) -
 
 
 @transaction.atomic
-def resolve_fully(*, project: Project, sightings: Sequence[Sighting], now: datetime) -> Resolution:
-    """Do what `resolve` does, and also say what was created and what contradicts itself."""
-    seen = _usable(project, sightings)
-    if not seen:
+def resolve_fully(
+    *, project: Project, sightings: Sequence[Sighting], holding: Collection[int] = (), now: datetime
+) -> Resolution:
+    """
+    Do what `resolve` does, and also say what was created and what contradicts itself.
+
+    `holding`: identifiers whose customers are locked with the others, in one order, although nobody has seen them.
+    """
+    seen = usable(project, sightings)
+    if not (seen or holding):
         return Resolution()
+    said = {one.reference: one for one in sightings}
     for _ in range(MAX_ROUNDS):
         try:
             # A savepoint, so that looking again lets go of the locks taken and keeps to their order.
             with transaction.atomic():
-                return _resolve_once(project, seen, now)
+                return _resolve_once(project, seen, said, holding, now)
         except _Moved:
             continue
     raise IdentityKeepsMoving(f"{len(seen)} sightings could not be resolved in {MAX_ROUNDS} rounds.")
@@ -122,12 +117,13 @@ def identify(
 
     :raises InvalidInput: if an identifier or the time zone cannot be used, or there is no identifier at all.
     """
-    resolution = resolve_one(project=project, identifiers=identifiers, evidence=evidence, now=now)
-    identifier = resolution.identifiers[""]
     said = dict(attributes or {})
     if time_zone or TIME_ZONE_ATTRIBUTE in said:
         said[TIME_ZONE_ATTRIBUTE] = _checked_time_zone(time_zone or said[TIME_ZONE_ATTRIBUTE])
-    if said:
+    known = {key: value for key, value in said.items() if value is not None}
+    resolution = resolve_one(project=project, identifiers=identifiers, evidence=evidence, attributes=known, now=now)
+    identifier = resolution.identifiers[""]
+    if said and identifier.pk not in resolution.fresh:
         merged = {key: value for key, value in (identifier.attributes | said).items() if value is not None}
         identifier.attributes = merged
         identifier.save(update_fields=["attributes"])
@@ -148,80 +144,75 @@ def _checked_time_zone(said: Any) -> str | None:
 
 
 def resolve_one(
-    *, project: Project, identifiers: dict[str, Any], evidence: str, reference: str = "", now: datetime
+    *,
+    project: Project,
+    identifiers: dict[str, Any],
+    evidence: str,
+    reference: str = "",
+    holding: Collection[int] = (),
+    now: datetime,
+    **said: Any,
 ) -> Resolution:
     """
     Resolve one sighting strictly: what cannot be used is an error, not left out. The answer's key is `reference`.
 
+    `said`: what else a `Sighting` has to say. `holding`: as of `resolve_fully`.
+
     :raises InvalidInput: naming the identifier that cannot be used.
     """
-    usable = normalise_all(identifiers)
-    if not usable:
+    given = normalise_all(identifiers)
+    if not given:
         raise InvalidInput("identifiers", f"Give at least one of: {', '.join(KINDS_BY_STRENGTH)}.")
-    sighting = Sighting(reference, usable, evidence)
-    resolution = resolve_fully(project=project, sightings=[sighting], now=now)
+    sighting = Sighting(reference, given, evidence, **said)
+    resolution = resolve_fully(project=project, sightings=[sighting], holding=holding, now=now)
     if reference not in resolution.identifiers:
-        keys = [Key(kind, value) for kind, value in usable.items()]
+        keys = [Key(kind, value) for kind, value in given.items()]
         erased = tombstones.erased_among(project=project, keys=keys)
         raise ErasedIdentifier(next((key.kind for key in keys if key in erased), keys[0].kind))
     return resolution
 
 
-def _usable(project: Project, sightings: Sequence[Sighting]) -> list[Seen]:
-    cleaned: list[tuple[Sighting, tuple[Key, ...]]] = []
-    for sighting in sightings:
-        keys = []
-        for kind in KINDS_BY_STRENGTH:
-            if sighting.identifiers.get(kind):
-                try:
-                    keys.append(Key(kind, normalise(kind, sighting.identifiers[kind])))
-                except InvalidIdentifier:
-                    continue  # the room that received it normalises first and keeps the problem beside the row
-        cleaned.append((sighting, tuple(keys)))
-    erased = tombstones.erased_among(project=project, keys={key for _, keys in cleaned for key in keys})
-    usable = [(sighting, _without_erased(keys, erased)) for sighting, keys in cleaned]
-    return [Seen(sighting.reference, keys, sighting.evidence, sighting.seen_at) for sighting, keys in usable if keys]
-
-
-def _without_erased(keys: tuple[Key, ...], erased: Collection[Key]) -> tuple[Key, ...]:
-    """
-    Return what may be resolved of identifiers seen together, strongest first.
-
-    What names an erased person is about that person, whatever browser it came from: nothing of it. An erased browser or
-    visit may since be somebody else's, who is named beside it; what is weaker than it says no more than it did.
-    """
-    gone = [key for key in keys if key in erased]
-    if not gone:
-        return keys
-    return () if any(key.kind in KNOWN_KINDS for key in gone) else keys[: keys.index(gone[0])]
-
-
-def _resolve_once(project: Project, seen: list[Seen], now: datetime) -> Resolution:
+def _resolve_once(
+    project: Project, seen: list[Seen], said: Mapping[str, Sighting], holding: Collection[int], now: datetime
+) -> Resolution:
     keys = {key for one in seen for key in one.keys}
-    existing = _pointers(project, keys)
-    locked = lock_customers(pointer.customer_id for pointer in existing.values())
-    existing = _reread(existing, locked)
+    existing, held = _pointers(project, keys), customers_of(holding)
+    locked = lock_customers([*(pointer.customer_id for pointer in existing.values()), *held.values()])
+    existing, owners = _reread(existing, held, locked)
     plan = _plan(seen, keys, existing, locked)
     missing = sorted(plan.customer_of.keys() - existing.keys())
-    customers = locked | _create_customers(project, plan, missing, now)
-    fresh = _create_identifiers(project, plan, missing)
+    attributes = attributes_of(seen, said, missing)
+    created = _new_customers(project, plan, {key: attributes.get(key, {}) for key in missing}, now)
+    note_seen(plan, seen, created, now)
+    note_consents(plan, seen, said, created)
+    _create_customers(created)
+    customers = locked | created
+    fresh = _create_identifiers(project, plan, missing, attributes)
     known = existing | fresh
     links.record_links(project, plan, known, fresh.keys())
     if plan.gone:
         joined.move_pointers(plan.gone)
-        joined.keep_last_seen(plan.gone, customers)
+        joined.take_over(plan.gone, customers)
     # Another browser or visit changes no copy; a name of the person does, and so does all that a merge brings.
-    renamed = {plan.customer_of[key] for key in fresh if key.kind in KNOWN_KINDS} | set(plan.gone.values())
+    telling = [key for key in fresh if key.kind in KNOWN_KINDS or attributes.get(key)]
+    renamed = {plan.customer_of[key] for key in telling} | set(plan.gone.values())
     refresh_copies({pk: customers[pk] for pk in sorted(renamed - plan.created)}, now=now)
     if plan.gone:
         joined.end_customers(project, joined.ended(plan.gone, existing.values()), customers, now)
-    _note_seen(plan, seen, customers, now)
+    _save_last_seen(note_seen(plan, seen, customers, now).values(), now)
     anchors = {
         key: _identifier(project, key, known[key], customers[plan.customer_of[key]])
         for key in {one.keys[0] for one in seen}
     }
     grown = ({plan.customer_of[key] for key in fresh} | set(plan.gone.values())) - plan.created
-    return Resolution({one.reference: anchors[one.keys[0]] for one in seen}, plan.created, plan.conflicted, grown)
+    return Resolution(
+        identifiers={one.reference: anchors[one.keys[0]] for one in seen},
+        created=plan.created,
+        conflicted=plan.conflicted,
+        grown=grown,
+        fresh={pointer.pk for pointer in fresh.values()},
+        held={pk: customers[plan.gone.get(owner.pk, owner.pk)] for pk, owner in owners.items()},
+    )
 
 
 def _plan(
@@ -260,22 +251,22 @@ def _pointers(project: Project, keys: Collection[Key]) -> dict[Key, Pointer]:
     return found
 
 
-def _reread(existing: dict[Key, Pointer], locked: Mapping[uuid.UUID, Customer]) -> dict[Key, Pointer]:
-    """Return the pointers as they are under the lock; whoever moves one holds the lock of its customer."""
-    if not connection.features.has_select_for_update:
-        # SQLite: our transaction has been the only one that writes since it began.
-        if not locked.keys() >= {pointer.customer_id for pointer in existing.values()}:
-            raise _Moved  # of somebody who is being erased, whose many IDs have not all got their tombstones yet
-        return existing
-    stored = Identifier.objects.filter(pk__any_of=[pointer.pk for pointer in existing.values()])
-    customer_of = dict(read_rows(stored.values_list("pk", "customer_id")))
-    if not locked.keys() >= set(customer_of.values()):
-        raise _Moved
-    return {
-        key: Pointer(pointer.pk, customer_of[pointer.pk])
-        for key, pointer in existing.items()
-        if pointer.pk in customer_of
-    }
+def _reread(
+    existing: dict[Key, Pointer], held: Mapping[int, uuid.UUID], locked: Mapping[uuid.UUID, Customer]
+) -> tuple[dict[Key, Pointer], dict[int, Customer]]:
+    """
+    Return the pointers, and the owners of what is held, as they are under the lock.
+
+    Whoever moves one holds the lock of its customer.
+    """
+    customer_of = {pointer.pk: pointer.customer_id for pointer in existing.values()} | held
+    if connection.features.has_select_for_update:  # SQLite: ours is the only transaction that writes since it began
+        customer_of = customers_of(customer_of.keys())
+    owners = still_owners(held, {pk: customer_of[pk] for pk in held if pk in customer_of}, locked)
+    there = {key: pointer.pk for key, pointer in existing.items() if pointer.pk in customer_of}
+    if owners is None or not locked.keys() >= {customer_of[pk] for pk in there.values()}:
+        raise _Moved  # or of somebody who is being erased, whose many IDs have not all got their tombstones yet
+    return {key: Pointer(pk, customer_of[pk]) for key, pk in there.items()}, owners
 
 
 def _identifier(project: Project, key: Key, pointer: Pointer, customer: Customer) -> Identifier:
@@ -287,13 +278,14 @@ def _identifier(project: Project, key: Key, pointer: Pointer, customer: Customer
     return identifier
 
 
-def _create_customers(
-    project: Project, plan: JoinPlan, missing: Sequence[Key], now: datetime
+def _new_customers(
+    project: Project, plan: JoinPlan, missing: Mapping[Key, Mapping[str, Any]], now: datetime
 ) -> dict[uuid.UUID, Customer]:
+    """Return the customers that begin, with the copies of what their identifiers say; `missing`: {key: attributes}."""
     of_customer: dict[uuid.UUID, list[Said]] = {pk: [] for pk in sorted(plan.created)}
-    for key in missing:
+    for key, attributes in missing.items():
         if plan.customer_of[key] in of_customer:
-            of_customer[plan.customer_of[key]].append(Said(key.kind, key.value))
+            of_customer[plan.customer_of[key]].append(Said(key.kind, key.value, attributes))
     columns = [column.attname for column in Customer._meta.concrete_fields]
     empty = Customer(project=project, created_at=now, updated_at=now)
     shared = [getattr(empty, name) for name in columns]  # with the id in front
@@ -302,21 +294,27 @@ def _create_customers(
         fresh[pk] = Customer.from_db(None, columns, [pk, *shared[1:]])
         Customer.project.field.set_cached_value(fresh[pk], project)
         copy_from_identifiers(fresh[pk], said)
-    write_rows(
-        Customer,
-        fields=[column.name for column in Customer._meta.concrete_fields],
-        rows=map(attrgetter(*columns), fresh.values()),
-    )
     return fresh
 
 
-def _create_identifiers(project: Project, plan: JoinPlan, missing: Sequence[Key]) -> dict[Key, Pointer]:
+def _create_customers(fresh: Mapping[uuid.UUID, Customer]) -> None:
+    columns = Customer._meta.concrete_fields
+    write_rows(
+        Customer,
+        fields=[column.name for column in columns],
+        rows=map(attrgetter(*(column.attname for column in columns)), fresh.values()),
+    )
+
+
+def _create_identifiers(
+    project: Project, plan: JoinPlan, missing: Sequence[Key], attributes: Mapping[Key, dict[str, Any]]
+) -> dict[Key, Pointer]:
     # Sorted, so that two transactions that create the same ones wait in the same order. Where the other was faster,
     # nothing is inserted, and the pointer read back is not the one planned: then all is looked at again.
     write_rows(
         Identifier,
         fields=("project", "customer", "kind", "value", "attributes"),
-        rows=((project.pk, plan.customer_of[key], key.kind, key.value, {}) for key in missing),
+        rows=((project.pk, plan.customer_of[key], key.kind, key.value, attributes.get(key, {})) for key in missing),
         unique=("project", "kind", "value"),
     )
     created = _pointers(project, missing)
@@ -325,14 +323,10 @@ def _create_identifiers(project: Project, plan: JoinPlan, missing: Sequence[Key]
     return created
 
 
-def _note_seen(plan: JoinPlan, seen: Sequence[Seen], customers: Mapping[uuid.UUID, Customer], now: datetime) -> None:
-    """Note when each shopper was here last; a replayed signal of last week was here last week."""
-    changed = {}
-    for one in seen:
-        customer = customers[plan.customer_of[one.keys[0]]]
-        moment = one.seen_at or now
-        if one.evidence in SEEN_NOW and (customer.last_seen_at is None or customer.last_seen_at < moment):
-            customer.last_seen_at = moment
-            changed[customer.pk] = customer
-    rows = [(pk, customer.last_seen_at, now) for pk, customer in changed.items()]
-    change_rows(Customer, key="id", fields=("last_seen_at", "updated_at"), rows=rows)
+def _save_last_seen(customers: Iterable[Customer], now: datetime) -> None:
+    change_rows(
+        Customer,
+        key="id",
+        fields=("last_seen_at", "updated_at"),
+        rows=((customer.pk, customer.last_seen_at, now) for customer in customers),
+    )

@@ -25,15 +25,12 @@ from signals_app.customers.models import (
 )
 from signals_app.customers.parting import Parts, Tie, find_parts
 from signals_app.customers.services.consent_parting import restore_consents
-from signals_app.customers.services.locks import lock_customers
-from signals_app.customers.services.profile_copies import refresh_copies
-from signals_app.customers.services.resolution import SEEN_NOW
+from signals_app.customers.services.locks import MAX_ROUNDS, lock_customers
+from signals_app.customers.services.profile_copies import copy_from_rows, refresh_copies
+from signals_app.customers.services.sightings import SEEN_NOW
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
-
-MAX_ROUNDS = 20
-"""How often we look again when the link's IDs are joined to others meanwhile."""
 
 REMOVED_AT_ONCE = 20
 """Customers that one call of `continue_removals` handles, each in a transaction of its own."""
@@ -222,9 +219,11 @@ def _part(
     customer.has_mixed_arms = False
     Customer.objects.filter(pk=customer.pk).update(has_mixed_arms=False)
     _set_last_seen(customers, [max((created[one] for one in part if one in seen), default=None) for part in parts])
-    refresh_copies({one.pk: one for one in customers}, now=now)
     for one, part in zip(customers, parts, strict=True):
         restore_consents(customer=one, identifiers=part)
+    by_id = {one.pk: one for one in customers}
+    copy_from_rows(by_id)
+    refresh_copies(by_id, now=now)
     for facet in facets.all():
         if facet.split:
             facet.split(customers, now)
