@@ -100,6 +100,8 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
     given = {"project": project.pk, "now": now}
     email = "'crowd-' || n || '@shopper.example'"
     has_email = "crowd_chance(n, 3) < 0.4"
+    was_asked, is_granted = f"({has_email} AND crowd_chance(n, 5) < 0.55)", "crowd_chance(n, 4) < 0.95"
+    has_ordered = "crowd_chance(n, 6) < 0.08"
     name = (
         f"(string_to_array('{_FIRST_NAMES}', ','))[1 + (n %% 16)] || ' ' || "
         f"(string_to_array('{_LAST_NAMES}', ','))[1 + (n / 16 %% 16)] || substr(md5(n::text), 1, 4)"
@@ -113,6 +115,8 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
             "external_id": "'crowd-' || n",
             "name": f"CASE WHEN {has_email} THEN {name} ELSE '' END",
             "last_seen_at": seen,
+            "marketing_consent": f"CASE WHEN {was_asked} THEN {is_granted} END",
+            "has_ordered": has_ordered,
             "created_at": f"{seen} - interval '30 days'",
             "updated_at": seen,
         },
@@ -150,11 +154,11 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
         {
             "id": "n",
             "identifier": f"n * {IDS_EACH} + 1",
-            "is_granted": "crowd_chance(n, 4) < 0.95",
+            "is_granted": is_granted,
             "source": "'checkout'",
             "occurred_at": seen,
         },
-        f"{numbers} WHERE {has_email} AND crowd_chance(n, 5) < 0.55",
+        f"{numbers} WHERE {was_asked}",
         given,
     )
     _insert(
@@ -169,7 +173,7 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
             "placed_at": f"{seen} - interval '2 days'",
             "updated_at": seen,
         },
-        f"{numbers} WHERE crowd_chance(n, 6) < 0.08",
+        f"{numbers} WHERE {has_ordered}",
         given,
     )
     _intent(numbers, known, seen, score, given, signals_each)

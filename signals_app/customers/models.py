@@ -47,9 +47,8 @@ class Customer(PublicIdModel, TimestampedModel):
     A shopper: the set of identifiers tied to one another by edges.
 
     It holds only what can be rebuilt from its identifiers, so that an edge can be taken back.
-    `email`, `external_id`, `name`, `attributes` and `time_zone` are copies of what its identifiers say, for lists and
-    search; `marketing_consent` and `has_ordered` of what the rows say that point at them. Whoever changes one of these
-    rows holds the customer's lock and refreshes the copy (`services.profile_copies`).
+    `email` to `time_zone` are copies of what its identifiers say, for lists and search; `marketing_consent` and
+    `has_ordered` of what the rows say that point at these. Note [Copies], in `services.profile_copies`.
     """
 
     # Note [No second index], in `core.models`.
@@ -77,17 +76,14 @@ class Customer(PublicIdModel, TimestampedModel):
         # Migration 0005 adds, on PostgreSQL, indexes for the beginnings of names, and lets those never seen come last.
         indexes = (
             models.Index(fields=("project", "-last_seen_at", "-id"), name="customer_by_last_seen"),
-            # Few refuse, and few of all visitors have bought: they are found without walking past everybody else, and
-            # only their rows pay for it. Also with those never seen last.
-            models.Index(
-                fields=("project", "-last_seen_at", "-id"),
-                name="customer_denied",
-                condition=models.Q(marketing_consent__is=False),
-            ),
-            models.Index(
-                fields=("project", "-last_seen_at", "-id"),
-                name="customer_ordered",
-                condition=models.Q(has_ordered=True),
+            # Few refuse, and few of all visitors have bought: found without walking past everybody else, and only
+            # their rows pay for it. Also with those never seen last.
+            *(
+                models.Index(fields=("project", "-last_seen_at", "-id"), name=name, condition=condition)
+                for name, condition in (
+                    ("customer_denied", models.Q(marketing_consent__is=False)),
+                    ("customer_ordered", models.Q(has_ordered=True)),
+                )
             ),
             # Also for the beginning of an address (the operator class is PostgreSQL's alone).
             models.Index(fields=("project", "email"), name="customer_by_email", opclasses=("", "varchar_pattern_ops")),

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import (
     BooleanField,
     Case,
+    CharField,
     Count,
     DateTimeField,
     Exists,
@@ -33,6 +34,7 @@ from signals_app.customers.models import Checkout, Consent, Order
 from signals_app.segments import fields
 from signals_app.segments.fields import Field, FieldType, Scope
 from signals_app.segments.related_rows import (
+    choice_conditions,
     latest_conditions,
     list_conditions,
     number_conditions,
@@ -124,19 +126,36 @@ def _read_consent(topic: Topic) -> Any:
     return read
 
 
-def _consent_field(topic: Topic) -> Field:
+def _consent_field(topic: Topic, **stands: Any) -> Field:
     return _profile(
         f"consent_{topic.value}",
         f"Consent: {topic.label}",
         FieldType.CHOICE,
         CONSENT,
-        read=_read_consent(topic),
-        to_q=stated_conditions(
-            _consents(topic).filter(identifier__customer=OuterRef("pk")),
-            {"denied": Q(is_granted=False), "granted": Q(is_granted=True)},
-        ),
         choices=(("granted", "Granted"), ("denied", "Denied")),
         help="Not known: the shopper was never asked.",
+        **stands,
+    )
+
+
+def _consent_of_rows(topic: Topic) -> Field:
+    rows = _consents(topic).filter(identifier__customer=OuterRef("pk"))
+    ranked = {"denied": Q(is_granted=False), "granted": Q(is_granted=True)}
+    return _consent_field(topic, read=_read_consent(topic), to_q=stated_conditions(rows, ranked))
+
+
+_MARKETING = {"granted": Q(marketing_consent__is=True), "denied": Q(marketing_consent__is=False)}
+
+
+def _marketing_consent(now: datetime) -> Combinable:
+    return Case(*(When(q, then=Value(value)) for value, q in _MARKETING.items()), output_field=CharField(null=True))
+
+
+def _consent_on_profile() -> Field:
+    """Return the field of the consent that a profile keeps a copy of."""
+    known = Q(marketing_consent__isnull=False)
+    return _consent_field(
+        Topic.MARKETING, expression=_marketing_consent, to_q=choice_conditions(known, _MARKETING.__getitem__)
     )
 
 
@@ -301,9 +320,9 @@ def profile_fields() -> list[Field]:
             expression=_last_checkout,
             to_q=latest_conditions(lambda now: Checkout.objects.all(), OWNER, "active_at"),
         ),
-        _consent_field(Topic.MARKETING),
-        _consent_field(Topic.PERSONALISATION),
-        _consent_field(Topic.TRACKING),
+        _consent_on_profile(),
+        _consent_of_rows(Topic.PERSONALISATION),
+        _consent_of_rows(Topic.TRACKING),
         _profile(
             "has_email",
             "Has an e-mail address",

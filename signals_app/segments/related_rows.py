@@ -100,8 +100,13 @@ def stated_conditions(rows: QuerySet[Any], ranked: dict[str, Q]) -> ToQ:
             q &= ~Q(Exists(rows.filter(ranked[earlier])))
         return q
 
+    return choice_conditions(Q(Exists(rows)), is_value)
+
+
+def choice_conditions(known: Q, is_value: Callable[[str], Q]) -> ToQ:
+    """Compile comparisons of a choice, given the condition that it is known, and that it is a value."""
+
     def to_q(op: str, value: Any, now: datetime) -> Q:
-        known = Q(Exists(rows))
         if op in ("is_known", "is_unknown"):
             return known if op == "is_known" else ~known
         wanted = list(dict.fromkeys((value,) if op in ("eq", "ne") else value))

@@ -6,7 +6,9 @@ from django.db import connection
 from benchmarks import orders
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, Identifier
+from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
+from tests.customers.worlds import assert_true_copies
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -29,6 +31,8 @@ def test_a_crowd_grows_from_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None
     assert (first, second) == ({"made": 10, "profiles": 10}, {"made": 40, "profiles": 50})
     assert Customer.objects.count() == IntentProfile.objects.count() == 50
     assert ShopperSignal.objects.count() == 9 + 49 * 2
+    assert set(Customer.objects.values_list("marketing_consent", "has_ordered")) > {(None, False), (True, False)}
+    assert_true_copies(Project.objects.get())
     with connection.cursor() as cursor:
         cursor.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1")
         assert cursor.fetchall() == indexes

@@ -14,12 +14,12 @@ from signals_app.customers.constants import Evidence, OrderState
 from signals_app.customers.exceptions import InvalidInput
 from signals_app.customers.import_rows import ConsentRow, OrderRow, ProfileRow
 from signals_app.customers.joining import Key
-from signals_app.customers.models import Consent, Customer, Identifier, IdentityEdge, Order
+from signals_app.customers.models import Customer, Identifier, IdentityEdge, Order
 from signals_app.customers.services import importing
 from signals_app.customers.services.resolution import Sighting
 from signals_app.projects.models import Project
 from signals_app.transfers.kinds import ImportContext, Row
-from tests.customers.worlds import Name, World
+from tests.customers.worlds import Name, World, assert_true_copies
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -157,19 +157,6 @@ def _orders(rows: list[tuple[Any, ...]], now: datetime) -> list[OrderRow]:
     return [
         OrderRow(_keys(said), order_id, Decimal(10), "EUR", now, state, None, None) for said, order_id, state in rows
     ]
-
-
-def assert_true_copies(project: Project) -> None:
-    """Compare the copies of all profiles with what the rows say, one profile after the other."""
-    for customer in Customer.objects.filter(project=project):
-        said = set(
-            Consent.objects.filter(identifier__customer=customer, channel="email", topic="marketing").values_list(
-                "is_granted", flat=True
-            )
-        )
-        expected = None if not said else said == {True}
-        has_ordered = Order.objects.filter(identifier__customer=customer).exclude(state="cancelled").exists()
-        assert (customer.marketing_consent, customer.has_ordered) == (expected, has_ordered)
 
 
 @settings(

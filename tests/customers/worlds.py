@@ -9,7 +9,7 @@ from typing import Any
 
 from signals_app.customers import services
 from signals_app.customers.constants import IdentifierKind
-from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
+from signals_app.customers.models import Consent, Customer, Identifier, IdentityConflict, IdentityEdge, Order
 from signals_app.customers.services import Sighting
 from signals_app.projects import services as project_services
 from signals_app.projects.models import Project
@@ -135,3 +135,16 @@ class World:
 
 def person(number: int) -> dict[str, str]:
     return {IdentifierKind.EXTERNAL_ID.value: str(number), IdentifierKind.EMAIL.value: f"{number}@example.com"}
+
+
+def assert_true_copies(project: Project) -> None:
+    """Compare the copies of all profiles with what the rows say, one profile after the other."""
+    for customer in Customer.objects.filter(project=project):
+        said = set(
+            Consent.objects.filter(identifier__customer=customer, channel="email", topic="marketing").values_list(
+                "is_granted", flat=True
+            )
+        )
+        expected = None if not said else said == {True}
+        has_ordered = Order.objects.filter(identifier__customer=customer).exclude(state="cancelled").exists()
+        assert (customer.marketing_consent, customer.has_ordered) == (expected, has_ordered)
