@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from insightarc_crm import home, unmatched_pages
 from insightarc_crm.current_project import switch_project, visible_projects
@@ -31,6 +32,11 @@ class CrmAdminSite(BaseAdminSite):
             path("pages-without-a-product/", self.admin_view(self.unmatched_pages), name="unmatched_pages"),
         ]
         return own + super().get_urls()
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """Return Django's list of all models when somebody reads it: our sidebar stands in its place on every page."""
+        listed = super().get_app_list
+        return SimpleLazyObject(lambda: listed(request, app_label))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)

@@ -129,6 +129,8 @@ NEVER_SEEN_LAST = {
 MANY = 10_000
 """With so many profiles of intent, those without a signal stand beyond the last page of a list by score."""
 BY_SCORE = ("intent_profile__stage", "intent_profile__intent_score")
+SHOWN = ("project", "name", "email", "external_id", "last_seen_at", "marketing_consent", *BY_SCORE)
+"""Of some fifty columns that a page of rows would read, most of them long, what it shows."""
 
 
 class ProfileChangeList(UncountedChangeList):
@@ -165,7 +167,7 @@ class ProfileChangeList(UncountedChangeList):
             project = getattr(request, "project", None)
             if IntentProfile.objects.filter(project=project)[MANY : MANY + 1].exists():
                 queryset = queryset.filter(intent_profile__project=project)
-        return queryset
+        return queryset.only(*SHOWN)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

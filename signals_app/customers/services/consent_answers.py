@@ -88,9 +88,9 @@ def write_answers(holding: Mapping[tuple[int, Purpose], Answer]) -> None:
 def note_marketing(customers: Mapping[uuid.UUID, Customer], answers: AnswersOfCustomers, *, now: datetime) -> None:
     """Copy what holds about marketing to customers, given all their answers. Note [Copies], in `profile_copies`."""
     values = {
-        customer_id: agreed(answer.is_granted for answer in held.values())
+        customer_id: agreed([answer.is_granted for answer in held.values()])
         for (customer_id, purpose), held in answers.items()
-        if purpose == MARKETING and held
+        if purpose == MARKETING and held and customer_id in customers
     }
     note_copies("marketing_consent", values, customers, now=now)
 

@@ -155,8 +155,7 @@ def import_consents(context: ImportContext, rows: Sequence[Row]) -> Stored:
             holding[pk, purpose] = answer
     consent_answers.write_history(history, evidence=context.evidence[:200], now=context.now)
     consent_answers.write_answers(holding)
-    touched = {key: held for key, held in answers.items() if key[0] in customers}
-    consent_answers.note_marketing(customers, touched, now=context.now)
+    consent_answers.note_marketing(customers, answers, now=context.now)
     fact_services.record(
         project=context.project, kind=FactKind.CONSENT_CHANGED, subject_ids=[str(pk) for pk in customers]
     )

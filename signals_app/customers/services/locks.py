@@ -46,8 +46,10 @@ def lock_owners(identifiers: Collection[int]) -> dict[int, Customer]:
 
 def customers_of(identifiers: Collection[int]) -> dict[int, uuid.UUID]:
     """Return whose identifiers are, {identifier: customer}."""
+    if not identifiers:
+        return {}
     rows = Identifier.objects.filter(pk__any_of=identifiers).values_list("pk", "customer_id")
-    return dict(bulk.read_rows(rows)) if identifiers else {}
+    return dict(bulk.read_rows(rows))
 
 
 def still_owners(

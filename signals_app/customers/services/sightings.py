@@ -70,7 +70,7 @@ def attributes_of(
     """Return what is said of identifiers that are not there yet; of what is said twice, the last."""
     new, attributes = set(missing), dict[Key, dict[str, Any]]()
     for one in seen:
-        if one.keys[0] in new and (news := said[one.reference].attributes):
+        if (news := said[one.reference].attributes) and one.keys[0] in new:
             attributes.setdefault(one.keys[0], {}).update(news)
     return attributes
 
@@ -85,11 +85,11 @@ def note_seen(
     """
     changed = {}
     for one in seen:
+        if one.evidence not in SEEN_NOW:
+            continue
         customer = customers.get(plan.customer_of[one.keys[0]])
         moment = one.seen_at or now
-        if customer is None or one.evidence not in SEEN_NOW:
-            continue
-        if customer.last_seen_at is None or customer.last_seen_at < moment:
+        if customer is not None and (customer.last_seen_at is None or customer.last_seen_at < moment):
             customer.last_seen_at = moment
             changed[customer.pk] = customer
     return changed
@@ -100,6 +100,6 @@ def note_consents(
 ) -> None:
     """Set the marketing consents of customers that begin, without saving them."""
     for one in seen:
-        answer, customer = said[one.reference].marketing_consent, customers.get(plan.customer_of[one.keys[0]])
-        if customer is not None and answer is not None:
+        answer = said[one.reference].marketing_consent
+        if answer is not None and (customer := customers.get(plan.customer_of[one.keys[0]])) is not None:
             customer.marketing_consent = agreed((customer.marketing_consent, answer))
