@@ -35,13 +35,13 @@ def of_customer(rows: QuerySet[M], excerpt: Excerpt, *, customer: Customer, kind
     ).values_list("pk", at)
     inner, parameters = per_node.query.sql_with_params()
     statement = (
-        'SELECT found.* FROM "customers_identifier" AS node '  # noqa: S608 - written by Django, values apart
+        'SELECT found.pk FROM "customers_identifier" AS node '  # noqa: S608 - written by Django, values apart
         f"CROSS JOIN LATERAL ({inner}) AS found (pk, at) WHERE node.customer_id = %s "
         "ORDER BY found.at DESC, found.pk DESC LIMIT %s"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [*parameters, customer.pk, excerpt.limit])
-        keys = [pk for pk, _ in cursor.fetchall()]
+        keys = [pk for (pk,) in cursor.fetchall()]
     by_key = rows.in_bulk(keys)
     return [by_key[key] for key in keys if key in by_key]
 

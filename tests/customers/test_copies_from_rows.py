@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
+import pytest
+from django.apps import apps
+from django.db import connection
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +21,7 @@ from signals_app.customers.exceptions import InvalidInput
 from signals_app.customers.import_rows import ConsentRow, OrderRow, ProfileRow
 from signals_app.customers.joining import Key
 from signals_app.customers.models import Customer, Identifier, IdentityEdge, Order
-from signals_app.customers.services import importing
-from signals_app.customers.services.resolution import Sighting
+from signals_app.customers.services import Sighting, importing
 from signals_app.projects.models import Project
 from signals_app.transfers.kinds import ImportContext, Row
 from tests.customers.worlds import Name, World, assert_true_copies
@@ -192,3 +197,63 @@ def test_copies_say_what_the_rows_say(db: None, story: list[tuple[Any, ...]]) ->
         except InvalidInput:
             event(f"refused: {step[0]}")
         assert_true_copies(world.project)
+
+
+def test_rows_from_before_the_copies_fill_them(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    migration = import_module("signals_app.customers.migrations.0009_fill_profile_copies")
+    monkeypatch.setattr(migration, "AT_ONCE", 2)
+    world = World(START)
+    for number in range(1, 6):
+        person = {"email": f"{number}@example.com"}
+        do(world, "consent", person, "marketing", number % 2 == 0, 0)
+        do(world, "consent", person, "tracking", number % 2 == 1, 0)
+        do(world, "order", person, f"R-{number}", "cancelled" if number == 3 else "placed")
+    do(world, "merge", ("email", "1@example.com"), ("email", "2@example.com"))
+    Customer.objects.update(marketing_consent=None, has_ordered=False)
+
+    migration.fill(apps, connection.schema_editor())
+
+    assert_true_copies(world.project)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Gather what the database is asked meanwhile."""
+    asked: list[str] = []
+
+    def note(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        yield asked
+
+
+def test_a_new_shopper_is_written_once(db: None) -> None:
+    world = World(START)
+
+    for step in (
+        ("seen", {"anonymous_id": "b1"}),
+        ("say", {"external_id": "1"}),
+        ("consent", {"email": "2@example.com"}, "marketing", True, 0),
+        ("profiles", [{"email": "3@example.com"}]),
+        ("consents", [({"email": "4@example.com"}, "marketing", False, 0)]),
+    ):
+        with statements() as asked:
+            do(world, *step)
+        assert [one for one in asked if one.startswith('UPDATE "customers_customer"')] == []
+
+    assert_true_copies(world.project)
+    assert Customer.objects.exclude(last_seen_at=None).count() == 3  # lists do not say that they are here
+    assert Customer.objects.filter(attributes={"city": "Town 0"}).exists()
+
+
+def test_answers_are_found_by_keys_alone(db: None) -> None:
+    """A join of consents with known IDs reads all of both while the planner does not know yet how many they are."""
+    world = World(START)
+    do(world, "consent", {"email": "1@example.com"}, "marketing", True, 1)
+
+    with statements() as asked:
+        do(world, "consent", {"email": "1@example.com"}, "marketing", False, 0)
+
+    assert [one for one in asked if '"customers_consent"' in one and '"customers_identifier"' in one] == []

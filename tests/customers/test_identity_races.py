@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
 from signals_app.webhooks import pipeline
 from signals_app.webhooks.constants import InboxState
 from signals_app.webhooks.models import InboxItem
-from tests.customers.worlds import World, person
+from tests.customers.worlds import World, assert_true_copies, person
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -132,6 +133,46 @@ def test_undoing_while_signals_come_loses_none_of_them(transactional_db: None) -
     assert_sound(world)
     assert ShopperSignal.objects.filter(project=world.project).count() == 42
     assert world.identifier(names[0]).customer_id != world.identifier(names[1]).customer_id
+
+
+def test_copies_stay_true_while_profiles_are_joined_and_parted(transactional_db: None) -> None:
+    world = World(START)
+    for number in (1, 2):
+        world.signal(person(number), number=number, page="tent")
+    names = [("external_id", "1"), ("external_id", "2")]
+
+    def tell(first: int) -> Callable[[], None]:
+        def job() -> None:
+            for number in range(first, first + 24):
+                who, is_odd = dict([names[number % 2]]), number % 3 == 1
+                at = world.now + timedelta(seconds=number)
+                services.record_consent(project=world.project, identifiers=who, granted=is_odd, source="form", now=at)
+                services.record_order(
+                    project=world.project,
+                    # Known orders stay with their own shopper, whoever is named beside them.
+                    identifiers=who,
+                    order_id=f"R-{number % 4}",
+                    total=Decimal(10),
+                    currency="EUR",
+                    placed_at=at,
+                    state="placed" if is_odd else "cancelled",
+                    now=at,
+                )
+
+        return job
+
+    def join_and_part() -> None:
+        for _ in range(12):
+            one, other = (world.identifier(name).customer for name in names)
+            services.merge(customer=one, other=other, by="Eve", now=world.now)
+            link = world.edge(*names)
+            assert link is not None
+            services.undo_link(edge=link, by="Eve", now=world.now)
+
+    at_once(tell(0), tell(1), join_and_part)
+
+    assert_sound(world)
+    assert_true_copies(world.project)
 
 
 def test_undoing_while_the_pipeline_works_leaves_every_signal_with_its_shopper(

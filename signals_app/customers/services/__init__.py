@@ -31,8 +31,9 @@ from signals_app.customers.services.previewing import (
     preview_merge,
     preview_undo,
 )
-from signals_app.customers.services.resolution import IdentifyResult, Sighting, identify, resolve
+from signals_app.customers.services.resolution import IdentifyResult, identify, resolve
 from signals_app.customers.services.shop_visits import complete_checkout, record_checkout, record_fulfilment
+from signals_app.customers.services.sightings import Sighting
 from signals_app.customers.services.timeline import timeline, timeline_headings
 from signals_app.customers.services.undoing import (
     Parting,

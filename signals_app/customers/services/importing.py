@@ -25,7 +25,8 @@ from signals_app.customers.services import consent_answers, tombstones
 from signals_app.customers.services.consent_answers import Answer, Purpose, Said
 from signals_app.customers.services.orders import note_orders
 from signals_app.customers.services.profile_copies import refresh_copies
-from signals_app.customers.services.resolution import Resolution, Sighting, resolve_fully
+from signals_app.customers.services.resolution import Resolution, resolve_fully
+from signals_app.customers.services.sightings import Sighting
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 from signals_app.transfers.kinds import ImportContext, Row, Stored

@@ -259,7 +259,7 @@ def _reread(
 
     Whoever moves one holds the lock of its customer.
     """
-    customer_of = {pointer.pk: pointer.customer_id for pointer in existing.values()} | held
+    customer_of = {pointer.pk: pointer.customer_id for pointer in existing.values()} | dict(held)
     if connection.features.has_select_for_update:  # SQLite: ours is the only transaction that writes since it began
         customer_of = customers_of(customer_of.keys())
     owners = still_owners(held, {pk: customer_of[pk] for pk in held if pk in customer_of}, locked)

@@ -43,7 +43,7 @@ def intent_history(*, customer: Customer) -> list[IntentPoint]:
     if profile is None or not profile.signal_count or profile.scored_at is None:
         return []
     signals = newest.of_customer(
-        ShopperSignal.objects.defer("extra", "issues"),
+        ShopperSignal.objects.defer("extra", "issues", "recorded_at"),
         Excerpt(min(SIGNALS_FOLDED, profile.signal_count)),
         customer=customer,
         kind="signal",
