@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 
 from signals_app.core.exceptions import PermanentError
+from signals_app.core.planning import planned_with
 
 _STEPS_BETWEEN_LOOKS = 20_000
 """Instructions of SQLite's machine between two looks at the clock: about a millisecond."""
@@ -42,18 +43,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _postgresql_limit(seconds: float) -> Iterator[None]:
-    wanted = {"statement_timeout": f"{max(1, round(seconds * 1000))}ms", "work_mem": HASH_MEMORY}
-    with transaction.atomic(), connection.cursor() as cursor:
-        before = {}
-        for name, value in wanted.items():
-            cursor.execute("SELECT current_setting(%s), set_config(%s, %s, true)", [name, name, value])
-            before[name] = cursor.fetchone()[0]
-        yield
-        # Inside somebody's transaction, what was set would hold until its end.
-        for name, value in before.items():
-            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
+def _postgresql_limit(seconds: float) -> AbstractContextManager[None]:
+    return planned_with(statement_timeout=f"{max(1, round(seconds * 1000))}ms", work_mem=HASH_MEMORY)
 
 
 @contextmanager
