@@ -129,7 +129,8 @@ NEVER_SEEN_LAST = {
 MANY = 10_000
 """With so many profiles of intent, those without a signal stand beyond the last page of a list by score."""
 BY_SCORE = ("intent_profile__stage", "intent_profile__intent_score")
-SHOWN = ("project", "name", "email", "external_id", "last_seen_at", "marketing_consent", *BY_SCORE)
+NAMING = ("project", "name", "email", "external_id", "erased_at")
+SHOWN = (*NAMING, "last_seen_at", "marketing_consent", *BY_SCORE)
 """Of some fifty columns that a page of rows would read, most of them long, what it shows."""
 
 
