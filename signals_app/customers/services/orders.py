@@ -16,7 +16,7 @@ from signals_app.core.bulk import read_rows
 from signals_app.customers.constants import Evidence, OrderState
 from signals_app.customers.exceptions import InvalidValue
 from signals_app.customers.identifiers import normalise_all
-from signals_app.customers.models import Customer, Order
+from signals_app.customers.models import Customer, Identifier, Order
 from signals_app.customers.services.locks import lock_owners
 from signals_app.customers.services.owners import owners_of
 from signals_app.customers.services.profile_copies import customers_with_orders, note_copies
@@ -69,20 +69,7 @@ def record_order(
     if name:
         said["name"] = name
     known = Order.objects.filter(project=project, order_id=order_id).select_related("identifier").first()
-    holding = [known.identifier_id] if known else []
-    if known is None or normalise_all(identifiers):
-        resolution = resolve_one(
-            project=project,
-            identifiers=identifiers,
-            evidence=Evidence.ORDER,
-            reference=order_id,
-            holding=holding,
-            now=now,
-        )
-        identifier = resolution.identifiers[order_id]
-        owners = {identifier.pk: identifier.customer} | resolution.held
-    else:
-        identifier, owners = known.identifier, lock_owners(holding)
+    identifier, owners = _whose(project, order_id, identifiers, known, now)
     check_order(Order(project=project, identifier=known.identifier if known else identifier, order_id=order_id, **said))
     order, is_created = Order.objects.update_or_create(
         project=project, order_id=order_id, defaults=said, create_defaults={**said, "identifier": identifier}
@@ -90,6 +77,25 @@ def record_order(
     note_orders([(order.identifier_id, order.state)], owners, now=now)
     fact_services.record(project=project, kind=FactKind.ORDER_RECORDED, subject_ids=[str(order.pk)])
     return order, is_created
+
+
+def _whose(
+    project: Project, order_id: str, identifiers: dict[str, Any], known: Order | None, now: datetime
+) -> tuple[Identifier, dict[int, Customer]]:
+    """Return whose order it is, and the customers whom that concerns, locked, by identifier."""
+    holding = [known.identifier_id] if known else []
+    if known is not None and not normalise_all(identifiers):
+        return known.identifier, lock_owners(holding)
+    resolution = resolve_one(
+        project=project,
+        identifiers=identifiers,
+        evidence=Evidence.ORDER,
+        reference=order_id,
+        holding=holding,
+        now=now,
+    )
+    identifier = resolution.identifiers[order_id]
+    return identifier, {identifier.pk: identifier.customer} | resolution.held
 
 
 def note_orders(written: Iterable[tuple[int, str]], owners: Mapping[int, Customer], *, now: datetime) -> None:
