@@ -13,7 +13,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from insightarc_crm import logs
-from insightarc_crm.garbage import collect_only_what_is_new
+from insightarc_crm.garbage import FOR_REQUESTS, collect_only_what_is_new
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -81,4 +81,4 @@ def _read(stream: Any, *, at_most: int) -> bytes:
 
 application = RequestIds(ChunkedBodies(get_wsgi_application()))
 get_resolver().url_patterns  # noqa: B018 - loads every view now instead of during the first request
-collect_only_what_is_new()
+collect_only_what_is_new(FOR_REQUESTS)

@@ -97,6 +97,23 @@ class ReceiveWebhook(APIView):
     def perform_authentication(self, request: Request) -> None:
         """Do nothing: nobody logs in here."""
 
+    # Note [No rings]
+    # DRF lets the view, its request and its response refer to one another. Python frees such a ring not when the request
+    # ends but when it next looks for garbage: of a thousand requests at a time, while every other one waits. The
+    # renderer and the parsers (of which there are none) have no need of it.
+
+    def get_parser_context(self, http_request: HttpRequest) -> dict[str, Any]:
+        return {}
+
+    def get_renderer_context(self) -> dict[str, Any]:
+        return {}
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        final: Response = super().finalize_response(request, response, *args, **kwargs)
+        final.add_post_render_callback(_forget_context)
+        request.parser_context.clear()
+        return final
+
     def handle_exception(self, exc: Exception) -> Response:
         """Answer what went wrong; what the database refuses, at whichever step, is 503: the sender may try again."""
         if isinstance(exc, WebhookSource.DoesNotExist):
@@ -173,6 +190,11 @@ class ReceiveWebhook(APIView):
             return Response({"id": receipt.delivery_id, "status": "parked"})
         wakeup.wake_workers()
         return Response({"id": receipt.delivery_id, "status": "accepted"})
+
+
+def _forget_context(response: Any) -> None:
+    """Let go of what rendering has noted: the response itself. Note [No rings]."""
+    response.renderer_context.clear()
 
 
 def _find_source(source_id: str) -> KnownSource:

@@ -1,5 +1,6 @@
 """Every row of the answer table, through the address that Insightarc posts to, with really signed bodies."""
 
+import gc
 import io
 import json
 from collections.abc import Callable
@@ -7,8 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from signals_app.core.models import new_id
@@ -411,3 +413,36 @@ class TestASignedJsonObject:
 
         with django_assert_max_num_queries(9):  # source, secrets, and seven of the transaction
             client.post(path_of(source), b"{}", content_type="application/json", headers={signature.HEADER: signed})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_leaves_nothing_for_the_garbage_collector(source: WebhookSource, settings: Any) -> None:
+    """What waits to be collected is collected while every other request waits (Note [No rings], in `views`)."""
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 600  # reading it anew is no part of an answer
+    answer = WSGIHandler()
+    statuses: list[str] = []
+
+    def post(number: int) -> None:
+        body = json.dumps({"num_events": number}).encode()
+        signed = signature.sign("whsec_test", body, source.registered_urls[0])
+        request = RequestFactory().post(
+            path_of(source), body, content_type="application/json", headers={signature.HEADER: signed}
+        )
+        environ = request.environ
+        del request
+        response = answer(environ, lambda status, headers: statuses.append(status))
+        b"".join(response)
+        response.close()
+
+    post(0)  # loads what is loaded once
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(1, 4):
+            post(number)
+        left = gc.collect()
+    finally:
+        gc.enable()
+
+    assert statuses == ["200 OK"] * 4
+    assert left == 0
