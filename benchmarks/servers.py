@@ -99,6 +99,9 @@ class Process:
     def freeze(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def processor_seconds(self) -> float:
         return processor.seconds_of_tree(self.pid)
 
