@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axes.models import AccessFailureLog
@@ -318,5 +319,6 @@ def test_the_page_says_how_long_things_are_kept_and_what_went_last(
     assert "Raw requests, word for word" in text
     assert "10 days" in text
     assert "1 deleted" in text
-    assert f"{timezone.localtime(oldest.received_at):%-d %B %Y}" in text
+    on_the_stores_clock = timezone.localtime(oldest.received_at, ZoneInfo(oldest.source.project.time_zone))
+    assert f"{on_the_stores_clock:%-d %B %Y}" in text
     assert "KEEP_UNSEEN_SHOPPERS_MONTHS" in text
