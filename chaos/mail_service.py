@@ -15,6 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from email import policy
 from email.message import Message
@@ -109,12 +110,12 @@ class MailService:
         attempt = Attempt(began_at=time.time())
         self.open_connections += 1
         try:
-            await self._say(writer, "220 chaos")
-            while line := (await reader.readline()).decode("latin-1").strip():
-                if not await self._answer(line, attempt, reader, writer):
-                    break
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # the sender was killed: what the attempt says already is what happened
+            # When the sender is killed, what the attempt says already is what happened.
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                await self._say(writer, "220 chaos")
+                while line := (await reader.readline()).decode("latin-1").strip():
+                    if not await self._answer(line, attempt, reader, writer):
+                        break
         finally:
             self.open_connections -= 1
             self._note(attempt)

@@ -221,6 +221,10 @@ def _has_email(now: datetime) -> Combinable:
 
 def profile_fields() -> list[Field]:
     """Return the profile fields, in the order in which a marketer looks for them."""
+    return [*_intent_fields(), *_order_fields(), *_person_fields()]
+
+
+def _intent_fields() -> list[Field]:
     number, boolean, moment, choice = FieldType.NUMBER, FieldType.BOOLEAN, FieldType.DATETIME, FieldType.CHOICE
     return [
         _profile("intent_score", "Intent score", number, INTENT, lookup="intent_profile__intent_score", unit="of 100"),
@@ -278,6 +282,12 @@ def profile_fields() -> list[Field]:
         _interest_field(InterestKind.BRAND, "Brands, as the product feed writes them."),
         _interest_field(InterestKind.SEARCH, "What was searched for in the shop."),
         _interest_field(InterestKind.CONTENT, "Paths of articles and guides, as the URL patterns name them."),
+    ]
+
+
+def _order_fields() -> list[Field]:
+    number, boolean, moment = FieldType.NUMBER, FieldType.BOOLEAN, FieldType.DATETIME
+    return [
         _profile(
             "order_count",
             "Orders",
@@ -320,6 +330,12 @@ def profile_fields() -> list[Field]:
             expression=_last_checkout,
             to_q=latest_conditions(lambda now: Checkout.objects.all(), OWNER, "active_at"),
         ),
+    ]
+
+
+def _person_fields() -> list[Field]:
+    boolean, moment = FieldType.BOOLEAN, FieldType.DATETIME
+    return [
         _consent_on_profile(),
         _consent_of_rows(Topic.PERSONALISATION),
         _consent_of_rows(Topic.TRACKING),
