@@ -98,10 +98,47 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("SET LOCAL synchronous_commit = off")
     given = {"project": project.pk, "now": now}
-    email = "'crowd-' || n || '@shopper.example'"
     has_email = "crowd_chance(n, 3) < 0.4"
     was_asked, is_granted = f"({has_email} AND crowd_chance(n, 5) < 0.55)", "crowd_chance(n, 4) < 0.95"
     has_ordered = "crowd_chance(n, 6) < 0.08"
+    answers = {"marketing_consent": f"CASE WHEN {was_asked} THEN {is_granted} END", "has_ordered": has_ordered}
+    _people(numbers, known, seen, given, has_email, answers)
+    _insert(
+        Consent,
+        {
+            "id": "n",
+            "identifier": f"n * {IDS_EACH} + 1",
+            "is_granted": is_granted,
+            "source": "'checkout'",
+            "occurred_at": seen,
+        },
+        f"{numbers} WHERE {was_asked}",
+        given,
+    )
+    _insert(
+        Order,
+        known
+        | {
+            "id": "crowd_id(n, 'o')",
+            "identifier": f"n * {IDS_EACH}",
+            "order_id": "'crowd-' || n",
+            "total": "10 + n %% 200",
+            "currency": "'EUR'",
+            "placed_at": f"{seen} - interval '2 days'",
+            "updated_at": seen,
+        },
+        f"{numbers} WHERE {has_ordered}",
+        given,
+    )
+    _intent(numbers, known, seen, score, given, signals_each)
+    _signals(numbers, known, seen, given, signals_each)
+
+
+def _people(
+    numbers: str, known: dict[str, str], seen: str, given: dict[str, Any], has_email: str, answers: dict[str, str]
+) -> None:
+    """Make profiles with their known IDs; `answers` are the copies of what stands in other tables."""
+    email = "'crowd-' || n || '@shopper.example'"
     name = (
         f"(string_to_array('{_FIRST_NAMES}', ','))[1 + (n %% 16)] || ' ' || "
         f"(string_to_array('{_LAST_NAMES}', ','))[1 + (n / 16 %% 16)] || substr(md5(n::text), 1, 4)"
@@ -115,8 +152,7 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
             "external_id": "'crowd-' || n",
             "name": f"CASE WHEN {has_email} THEN {name} ELSE '' END",
             "last_seen_at": seen,
-            "marketing_consent": f"CASE WHEN {was_asked} THEN {is_granted} END",
-            "has_ordered": has_ordered,
+            **answers,
             "created_at": f"{seen} - interval '30 days'",
             "updated_at": seen,
         },
@@ -149,35 +185,6 @@ def _make(project: Project, first: int, last: int, signals_each: int, now: Any) 
         numbers,
         given,
     )
-    _insert(
-        Consent,
-        {
-            "id": "n",
-            "identifier": f"n * {IDS_EACH} + 1",
-            "is_granted": is_granted,
-            "source": "'checkout'",
-            "occurred_at": seen,
-        },
-        f"{numbers} WHERE {was_asked}",
-        given,
-    )
-    _insert(
-        Order,
-        known
-        | {
-            "id": "crowd_id(n, 'o')",
-            "identifier": f"n * {IDS_EACH}",
-            "order_id": "'crowd-' || n",
-            "total": "10 + n %% 200",
-            "currency": "'EUR'",
-            "placed_at": f"{seen} - interval '2 days'",
-            "updated_at": seen,
-        },
-        f"{numbers} WHERE {has_ordered}",
-        given,
-    )
-    _intent(numbers, known, seen, score, given, signals_each)
-    _signals(numbers, known, seen, given, signals_each)
 
 
 def _intent(
