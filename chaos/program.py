@@ -87,7 +87,7 @@ class Part:
         return [
             pid
             for pid in descendants(self.process.pid)
-            if "granian" in command_line(pid) or "celery" in command_line(pid)
+            if "insightarc_crm.web_server" in command_line(pid) or "celery" in command_line(pid)
         ]
 
     def _log_size(self) -> int:

@@ -15,19 +15,13 @@ from insightarc_crm.supervisor import Service
 
 
 def web(*, host: str, port: int) -> Service:
-    """
-    Return the web server.
-
-    Threads, because a request mostly waits for the database. Granian hands on chunked bodies, see `wsgi.py`.
-    """
+    """Return the web server."""
     return Service(
         "web",
         [
-            *(sys.executable, "-m", "granian", "insightarc_crm.wsgi:application"),
-            *("--interface", "wsgi", "--host", host, "--port", str(port), "--http", "1", "--no-ws"),
-            *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
-            *("--http1-header-read-timeout", "10000", "--respawn-failed-workers", "--workers-kill-timeout", "10"),
-            *("--log-level", "error"),  # its warning that threads outnumber the processors is meant for busy threads
+            *(sys.executable, "-m", "insightarc_crm.web_server", "insightarc_crm.wsgi:application"),
+            *("--host", host, "--port", str(port)),
+            *("--workers", str(settings.WEB_WORKERS), "--threads", str(settings.WEB_THREADS)),
         ],
         _measured(),
     )

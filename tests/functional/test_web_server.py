@@ -283,7 +283,7 @@ def as_program(crm):
 
 def web_memory(crm):
     """Return the bytes of memory that the processes of the web server hold."""
-    pids = [pid for pid in descendants(crm.process.pid) if "granian" in command_line(pid)]
+    pids = [pid for pid in descendants(crm.process.pid) if "insightarc_crm.web_server" in command_line(pid)]
     assert pids
     pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
     return sum(pages) * 4096
