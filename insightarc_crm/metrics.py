@@ -31,6 +31,7 @@ from signals_app.emails.constants import DUE_STATES, MessageState
 from signals_app.emails.models import EmailMessage
 from signals_app.remarketing.constants import MatchState
 from signals_app.remarketing.models import RuleMatch
+from signals_app.webhooks import services as webhooks
 from signals_app.webhooks.constants import InboxState
 from signals_app.webhooks.models import HourlyCount, InboxItem, WebhookSource
 
@@ -87,6 +88,7 @@ def _stored() -> Iterator[Metric]:
     yield from _inbox(now)
     yield from _due_work(now)
     yield _rejections(now)
+    yield _alerts()
 
 
 def _inbox(now: datetime) -> Iterator[Metric]:
@@ -139,6 +141,15 @@ def _rejections(now: datetime) -> Metric:
     for row in HourlyCount.objects.filter(source__in=sources, hour=hour).order_by("source", "outcome"):
         rejected.add_metric([str(row.source_id), row.outcome.lower()], row.count)
     return rejected
+
+
+def _alerts() -> Metric:
+    alerts = GaugeMetricFamily(
+        "insightarc_connection_alerts", "Open alerts about connections to Insightarc and shops.", labels=["kind"]
+    )
+    for kind, count in webhooks.open_alerts().items():
+        alerts.add_metric([kind.lower()], count)
+    return alerts
 
 
 def _oldest(waiting: QuerySet[Any], now: datetime) -> float:

@@ -15,8 +15,8 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from insightarc_crm import metrics, process_metrics
-from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.models import InboxItem
+from signals_app.webhooks.constants import AlertKind, InboxState
+from signals_app.webhooks.models import ConnectionAlert, InboxItem
 from signals_app.webhooks.tasks import process_inbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,6 +115,18 @@ class TestWhatItTells:
         labels = (("outcome", "bad_signature"), ("source", str(source.id)))
         assert found["insightarc_requests_this_hour", *labels] == 1
 
+    def test_open_alerts_of_connections_are_told_by_kind(self, client, source):
+        at = {"opened_at": timezone.now()}
+        ConnectionAlert.objects.create(source=source, kind=AlertKind.SILENT, detail="No signal since 12:00.", **at)
+        ConnectionAlert.objects.create(
+            source=source, kind=AlertKind.INBOX, detail="Signals wait.", resolved_at=timezone.now(), **at
+        )
+
+        found = scrape(client)
+
+        assert found["insightarc_connection_alerts", ("kind", "silent")] == 1
+        assert found["insightarc_connection_alerts", ("kind", "inbox")] == 0
+
     def test_batches_and_tasks_are_measured_where_they_run(self, client, post_signal, example_body):
         name = process_inbox.name
         processed = ("insightarc_pipeline_deliveries_total", ("outcome", "processed"))
@@ -147,7 +159,7 @@ class TestWhatItTells:
         for number in range(3):
             post_signal(example_body(num_events=number))
 
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(15):
             scrape(client)
 
     def test_no_person_and_no_text_of_a_stranger_becomes_a_label(self, client, post_signal, example_body):
