@@ -198,20 +198,32 @@ class TestSignatures:
                 body=b"{}",
             )
 
-    def test_that_fail_while_none_succeeds_are_told_after_a_quarter_of_an_hour(self, source: WebhookSource) -> None:
+    def test_that_fail_while_none_succeeds_are_told_within_five_minutes(self, source: WebhookSource) -> None:
         deliver(source, NOON)
         self.fail(source, 1, 2, 3)
 
-        look(NOON + 14 * MINUTE)
+        look(NOON + 4 * MINUTE)
         before = open_kinds()
-        look(NOON + 15 * MINUTE)
+        look(NOON + 5 * MINUTE)
         during = open_kinds()
-        deliver(source, NOON + 16 * MINUTE)
-        look(NOON + 17 * MINUTE)
+        deliver(source, NOON + 6 * MINUTE)
+        look(NOON + 7 * MINUTE)
 
         assert before == {}
         assert during[AlertKind.BAD_SIGNATURES].startswith("Since 12:00 requests come, but their signature does not")
         assert open_kinds() == {}
+
+    def test_that_failed_beside_successes_before_are_told_after_a_quarter_of_an_hour(
+        self, source: WebhookSource
+    ) -> None:
+        self.fail(source, -60, 1, 2, 3)
+        deliver(source, NOON)
+
+        look(NOON + 14 * MINUTE)
+        before = open_kinds()
+        look(NOON + 15 * MINUTE)
+
+        assert (before, set(open_kinds())) == ({}, {AlertKind.BAD_SIGNATURES})
 
     def test_that_fail_among_others_that_succeed_are_somebody_elses_noise(self, source: WebhookSource) -> None:
         for minute in range(60):
@@ -232,7 +244,7 @@ class TestSignatures:
     def test_of_a_connection_that_never_worked_are_told_until_they_stop(self, source: WebhookSource) -> None:
         self.fail(source, 1, 2, 3)
 
-        look(NOON + 30 * MINUTE)
+        look(NOON + 5 * MINUTE)
         during = open_kinds()
         look(NOON + timedelta(hours=25))
 

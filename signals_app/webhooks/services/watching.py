@@ -19,7 +19,10 @@ from signals_app.webhooks.services.arrivals import hourly_arrivals, last_arrival
 
 FAILURES = 3
 FAILURES_COUNTED = 100
+TOLD_AFTER = timedelta(minutes=4)
+"""After the first refused request; connections are looked at every minute, so the team knows within five."""
 WITHOUT_SUCCESS = timedelta(minutes=15)
+"""Where refused requests came beside accepted ones before: somebody else's, and no success for minutes may be usual."""
 FAILURES_LAST = timedelta(hours=24)
 """Refused requests are an alert as long as there were some in this time."""
 INBOX_LIMIT = timedelta(seconds=120)
@@ -93,10 +96,11 @@ def _bad_signatures(source: WebhookSource, last_at: datetime | None, now: dateti
     failures = SignatureFailure.objects.filter(
         source=source, reason=RejectionReason.BAD_SIGNATURE, received_at__gt=now - FAILURES_LAST, received_at__lte=now
     )
-    if last_at is not None:
-        failures = failures.filter(received_at__gt=last_at)
-    times = list(failures.order_by("-received_at").values_list("received_at", flat=True)[:FAILURES_COUNTED])
-    if len(times) < FAILURES or now - (last_at or times[-1]) < WITHOUT_SUCCESS:
+    since_success = failures.filter(received_at__gt=last_at) if last_at is not None else failures
+    times = list(since_success.order_by("-received_at").values_list("received_at", flat=True)[:FAILURES_COUNTED])
+    if len(times) < FAILURES or now - times[-1] < TOLD_AFTER:
+        return None
+    if last_at is not None and now - last_at < WITHOUT_SUCCESS and failures.filter(received_at__lte=last_at).exists():
         return None
     zone = ZoneInfo(source.project.time_zone)
     since = clock_time(last_at or times[-1], now=now, zone=zone)
