@@ -515,6 +515,25 @@ def test_what_came_before_the_secret_is_diagnosed_once_there_is_one(
 
 
 @pytest.mark.parametrize("form", SignatureForm)
+def test_what_was_put_aside_just_after_the_secret_was_pasted_is_accepted(
+    post_signal: Post, source: WebhookSource, url: str, form: SignatureForm
+) -> None:
+    source.secrets.all().delete()
+    services.configure_source(source=source, signature_form=form)
+    post_signal(BODY, headers={signature.HEADER: signature.sign(SECRET, BODY, url, form)})
+    post_signal(BODY, headers={signature.HEADER: b64(BODY, url[:-1])})
+    WebhookSecret.objects.create(source=source, secret=SECRET)  # as by a paste that checked before they came
+    came_at = SignatureFailure.objects.earliest("pk").received_at
+
+    assert services.diagnose_failures(now=timezone.now()) == 2
+
+    delivery = WebhookDelivery.objects.get()
+    assert (bytes(delivery.body), delivery.received_at) == (BODY, came_at)
+    assert delivery.inbox_item.state == InboxState.PENDING
+    assert SignatureFailure.objects.get().diagnosis == Mismatch.SLASH
+
+
+@pytest.mark.parametrize("form", SignatureForm)
 def test_a_secret_pasted_later_accepts_what_came_in_the_accepted_form(
     post_signal: Post, source: WebhookSource, url: str, form: SignatureForm
 ) -> None:

@@ -16,7 +16,13 @@ from signals_app.webhooks.constants import (
     SignatureForm,
 )
 from signals_app.webhooks.models import SignatureFailure, WebhookSecret, WebhookSource
-from signals_app.webhooks.services.sources import SecretReport, check_unchecked, configure_source, public_url
+from signals_app.webhooks.services.sources import (
+    SecretReport,
+    accept_if_it_verifies,
+    check_unchecked,
+    configure_source,
+    public_url,
+)
 
 SOURCES_AT_A_TIME = 20
 FAILURES_AT_A_TIME = 10
@@ -36,18 +42,21 @@ def diagnose_failures(*, now: datetime) -> int:
     Diagnose what was put aside and not looked at yet, newest first; return how many.
 
     Each is taken once, before the work begins, so that one which ends the worker is not tried again and again. A source
-    without a secret is left until it has one.
+    without a secret is left until it has one. What was refused while somebody changed the settings, and is right under
+    those of now, is accepted: whoever changed them checked a moment before it was put aside.
     """
     stop_at, count = time.monotonic() + SECONDS_AT_A_TIME, 0
     waiting = SignatureFailure.objects.filter(diagnosed_at__isnull=True, source__secrets__isnull=False)
     for source in WebhookSource.objects.filter(pk__in=waiting.values("source")).order_by("pk")[:SOURCES_AT_A_TIME]:
         keys, addresses = _keys(source, now=now), _other_addresses(source)
+        secrets = [row.secret for row in source.secrets.valid(now=now)]
         undiagnosed = SignatureFailure.objects.filter(source=source, diagnosed_at__isnull=True)
         for row in undiagnosed.order_by("-received_at", "-pk")[:FAILURES_AT_A_TIME]:
             if time.monotonic() > stop_at:
                 return count
             if undiagnosed.filter(pk=row.pk).update(diagnosed_at=now):
-                _note(row, _diagnose(row, source, list(keys), addresses))
+                if not accept_if_it_verifies(source, row, secrets):
+                    _note(row, _diagnose(row, source, list(keys), addresses))
                 count += 1
     return count
 
