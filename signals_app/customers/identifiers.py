@@ -17,20 +17,27 @@ PLACEHOLDERS = frozenset(
     | {"00000000-0000-0000-0000-000000000000", ERASED_PERSON}
 )
 """What a shop's script sends when it knows no ID; taken as one, they would make all its shoppers one person."""
+LARGEST_NUMBER = 2**63 - 1
+"""What a larger number became where numbers have 64 bits, so it may stand for any of them and is nobody's ID."""
+UNREADABLE = "\ufffd"
+"""What stands for any character that could not be read."""
 
 
 def normalise(kind: str, value: Any) -> str:
     """
     Return the one spelling of an identifier: stripped, in Unicode NFC, an e-mail address in lower case.
 
-    `value` is text or a whole number. Doing it twice changes nothing.
+    `value` is text or a whole number of less than 64 bits. Doing it twice changes nothing.
 
     :raises InvalidIdentifier: if the kind is unknown, or the value is empty, too long, a placeholder such as
-        "undefined", holds control characters, or is not an e-mail address although its kind says so.
+        "undefined", holds control characters or some that could not be read, or is not an e-mail address although its
+        kind says so.
     """
     if kind not in KINDS_BY_STRENGTH:
         raise InvalidIdentifier(kind, f"Unknown kind of ID; use one of: {', '.join(KINDS_BY_STRENGTH)}.")
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) >= LARGEST_NUMBER:
+            raise InvalidIdentifier(kind, "Too large for a number: send it as text.")
         value = str(value)
     if not isinstance(value, str):
         raise InvalidIdentifier(kind, "Enter text.")
@@ -46,6 +53,8 @@ def _one_spelling(kind: str, value: str) -> str:
     # What is printable has none of them, and is nearly everything.
     if not stripped.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in stripped):
         raise InvalidIdentifier(kind, "Holds control characters.")
+    if UNREADABLE in stripped:
+        raise InvalidIdentifier(kind, "Holds characters that could not be read.")
     text = unicodedata.normalize("NFC", stripped)
     if kind == IdentifierKind.EMAIL:
         text = unicodedata.normalize("NFC", text.lower())

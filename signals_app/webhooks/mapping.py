@@ -23,6 +23,7 @@ import jmespath.parser
 
 from signals_app.customers.exceptions import InvalidIdentifier
 from signals_app.customers.identifiers import normalise
+from signals_app.webhooks.cleaning import MAX_STRING
 from signals_app.webhooks.exceptions import InvalidConfiguration
 
 DEFAULT_PATHS: Mapping[str, tuple[str, ...]] = {
@@ -165,6 +166,8 @@ def _candidates(
 
 
 def _query_values(address: str, parameter: str) -> list[str]:
+    if len(address) >= MAX_STRING:
+        return []  # it may have been cut, in the middle of the value, which then is somebody else's
     try:
         return parse_qs(urlsplit(address).query, max_num_fields=100).get(parameter, [])
     except ValueError:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signals_app.webhooks import mapping
+from signals_app.webhooks.cleaning import MAX_STRING
 from signals_app.webhooks.exceptions import InvalidConfiguration
 
 DEFAULTS = mapping.compile_mapping({})
@@ -72,6 +73,11 @@ class TestAMappingOfAStoresOwn:
 
         names = ["/products/a?x=1", "https://shop.example.com/p?uid=u%201&b=2", "not an address", "http://[::1"]
         assert extract({}, *names, raw=raw).identifiers == {"external_id": "u 1"}
+
+    def test_takes_nobody_from_an_address_that_was_cut(self) -> None:
+        cut = "/p?" + "&uid=47".rjust(MAX_STRING - 3, "x")
+
+        assert extract({}, cut, raw={"external_id": {"query_parameter": "uid"}}).identifiers == {}
 
     def test_takes_nobody_when_the_addresses_name_two_people(self) -> None:
         found = extract({}, "/a?uid=u1", "/b?uid=u2", raw={"external_id": {"query_parameter": "uid"}})

@@ -69,6 +69,23 @@ class TestAnAcceptedDelivery:
         assert not InboxItem.objects.exists()
         assert WebhookDelivery.objects.count() == 1
 
+    @pytest.mark.parametrize(
+        "ids",
+        [
+            pytest.param((b"117029384756102938475", b"117029384756102938476"), id="numbers beyond 64 bits"),
+            pytest.param((b'"M\xfcller"', b'"M\xf6ller"'), id="bytes that are not UTF-8"),
+            pytest.param((b'"\\ud83d-7"', b'"\\ud83e-7"'), id="halves of characters"),
+        ],
+    )
+    def test_is_nobodys_where_reading_left_of_two_ids_the_same(self, post_signal: Post, ids: tuple[bytes, ...]) -> None:
+        for user_id in ids:
+            post_signal(b'{"user_id": ' + user_id + b', "drop_proba": 0.9}')
+
+        pipeline.process_batch(now=timezone.now())
+
+        assert [signal.identifier for signal in ShopperSignal.objects.all()] == [None, None]
+        assert all("user_id" in str(signal.issues) for signal in ShopperSignal.objects.all())
+
     def test_leaves_facts_of_the_signal_and_the_profile(self, post: Callable[..., str]) -> None:
         ids = [post(num_events=number) for number in range(3)]
 
