@@ -118,8 +118,10 @@ def probes(source: WebhookSource, *, now: datetime) -> list[dict[str, Any]]:
 
 
 def _has_refused(source: WebhookSource, *, since: datetime) -> bool:
-    refused = HourlyCount.objects.filter(source=source, outcome=RejectionReason.BAD_SIGNATURE, hour__gte=since)
-    return refused.exists()
+    """Tell whether requests came that did not verify; those from before the secret were checked when it was pasted."""
+    return HourlyCount.objects.filter(
+        source=source, outcome__in=(RejectionReason.BAD_SIGNATURE, RejectionReason.NO_SECRET), hour__gte=since
+    ).exists()
 
 
 def newest(source: WebhookSource) -> WebhookDelivery | None:

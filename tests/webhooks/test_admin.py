@@ -63,7 +63,10 @@ def test_pasting_the_secret_says_how_many_earlier_requests_verify(
     right = operator.post(page(source, "secret"), {"secret": " whsec_test \n"}, follow=True).content.decode()
 
     assert "0 of 3 verify" in wrong
+    assert "Requests come in, but their signatures do not match." in wrong
+    assert "Everything is ready" not in wrong
     assert "3 of 3 verify" in right
+    assert "Signed signals are coming in." in right
     assert "whsec_test" not in right
     assert WebhookDelivery.objects.count() == 3
 
