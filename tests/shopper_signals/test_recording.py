@@ -91,7 +91,7 @@ class TestRecordingASignal:
         assert all(math.isfinite(value) for value in profile.values() if isinstance(value, float))
 
     def test_bears_the_largest_numbers_there_are(self, project: Project, shopper: Shopper) -> None:
-        huge = {"performance": 1e308, "num_events": 2**63 - 1, "num_loops": 2**63 - 1, "num_broken_buttons": 2**63 - 1}
+        huge = {"performance": 1e308, "num_events": 2**63 - 2, "num_loops": 2**63 - 2, "num_broken_buttons": 2**63 - 2}
         signals = [make_signal(NOW + minutes(n), shopper(), **huge, avg_loops=1e-308) for n in range(30)]
 
         recorded = services.record_signals(project=project, signals=signals, now=NOW)
@@ -190,6 +190,15 @@ class TestTheValuesForTriggers:
 
         assert first[0].values["days_since_previous_signal"] is None
         assert recorded.values["days_since_previous_signal"] == pytest.approx(40)
+
+    def test_are_unknown_where_a_count_was_larger_than_can_be_stored(self, project: Project, shopper: Shopper) -> None:
+        clamped = {"num_events": 2**63 - 1, "num_loops": 2**63 - 1, "num_broken_buttons": 2**63 - 1}
+        signal = make_signal(NOW, shopper(), **clamped, avg_loops=1.0, avg_broken_buttons=1.0)
+
+        (recorded,) = services.record_signals(project=project, signals=[signal], now=NOW)
+
+        asked = (*clamped, "loops_ratio", "dead_clicks_over_usual")
+        assert {name: recorded.values[name] for name in asked} == dict.fromkeys(asked)
 
     def test_say_whether_the_signal_was_clean(self, project: Project, shopper: Shopper) -> None:
         signal = make_signal(NOW, shopper(), issues=[{"field": "drop_proba", "problem": "not a number"}])

@@ -28,6 +28,7 @@ from signals_app.shopper_signals.services.interest_rows import InterestGathering
 
 LOCK_ROUNDS = 5
 LARGEST_COUNT = 2**63 - 1
+"""What a column holds; a count that was larger is stored as this, too."""
 SECONDS_A_DAY = 86_400
 NUMBERS = ("drop_proba", "performance", "avg_loops", "avg_broken_buttons")
 COUNTS = ("num_events", "num_loops", "num_broken_buttons")
@@ -240,23 +241,24 @@ def _interested(states: Mapping[uuid.UUID, IntentState], gathering: InterestGath
 
 def values_of(row: AnySignal, customer_id: uuid.UUID | None, read: PagesRead, folded: Folded) -> dict[str, Any]:
     """Return the fields of scope "signal"; None is unknown, and makes every comparison false."""
+    num_events, num_loops, num_broken_buttons = (_known(getattr(row, name)) for name in COUNTS)
     usual_loops = row.avg_loops if row.avg_loops is not None else folded.usual.loops
     usual_dead = row.avg_broken_buttons if row.avg_broken_buttons is not None else folded.usual.broken_buttons
     values: dict[str, Any] = {
         "drop_proba": row.drop_proba,
         "performance": row.performance,
         "performance_percentile": None if row.performance is None else folded.baseline.percentile(row.performance),
-        "num_events": row.num_events,
-        "num_loops": row.num_loops,
-        "num_broken_buttons": row.num_broken_buttons,
+        "num_events": num_events,
+        "num_loops": num_loops,
+        "num_broken_buttons": num_broken_buttons,
         "avg_loops": row.avg_loops,
         "avg_broken_buttons": row.avg_broken_buttons,
         "loops_ratio": None
-        if row.num_loops is None or usual_loops is None
-        else row.num_loops / max(usual_loops, LEAST_USUAL_LOOPS),
+        if num_loops is None or usual_loops is None
+        else num_loops / max(usual_loops, LEAST_USUAL_LOOPS),
         "dead_clicks_over_usual": None
-        if row.num_broken_buttons is None or usual_dead is None
-        else row.num_broken_buttons - usual_dead,
+        if num_broken_buttons is None or usual_dead is None
+        else num_broken_buttons - usual_dead,
         "viewed_product_keys": list(read.views),
         "products_viewed": len(read.views),
         "most_views_of_one_product": read.most_views_of_one_product,
@@ -276,6 +278,11 @@ def values_of(row: AnySignal, customer_id: uuid.UUID | None, read: PagesRead, fo
             has_interest=customer_id in folded.interested,
         )
     return values
+
+
+def _known(count: int | None) -> int | None:
+    """Return None for a count that is only known to have been too large: nothing may act on it."""
+    return None if count == LARGEST_COUNT else count
 
 
 def _days_away(state: IntentState) -> float | None:
