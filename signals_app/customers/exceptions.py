@@ -50,7 +50,7 @@ class SameProfile(PermanentError):
 
 
 class LinkIsGone(PermanentError):
-    """The link was undone, or its IDs erased, since the person looked."""
+    """The link was undone, or its person began to be erased, since somebody looked."""
 
     def __init__(self) -> None:
         super().__init__("This link is gone already.")

@@ -176,6 +176,17 @@ class TestUndoing:
         with pytest.raises(LinkIsGone):
             services.undo_link(edge=edge, by="Eve", now=two.now)
 
+    def test_of_who_is_being_erased_says_that_it_is_gone(self, two: World) -> None:
+        merged(two)
+        edge = two.edge(ADA, BOB)
+        assert edge is not None
+        services.begin_erasure(customer=customer(two, ADA), by="Eve", now=two.now)
+
+        with pytest.raises(LinkIsGone):
+            services.preview_undo(edge=edge, now=two.now)
+        with pytest.raises(LinkIsGone):
+            services.undo_link(edge=edge, by="Eve", now=two.now)
+
     def test_takes_apart_what_a_machine_would_not_have_joined(self, two: World) -> None:
         merged(two)
         two.signal({"external_id": "1", "anonymous_id": "b2"}, number=5, page="tent")

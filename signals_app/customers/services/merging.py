@@ -13,7 +13,7 @@ from signals_app.customers.exceptions import ProfileIsGone, SameProfile
 from signals_app.customers.joining import Pointer
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
 from signals_app.customers.services import joined
-from signals_app.customers.services.locks import lock_customers
+from signals_app.customers.services.locks import lock_customers, lock_owners
 from signals_app.customers.services.owners import owners_of
 from signals_app.customers.services.profile_copies import refresh_copies
 from signals_app.facts import services as fact_services
@@ -72,7 +72,7 @@ def keep_apart(*, conflict: IdentityConflict, by: str, now: datetime) -> bool:
     From then on no machine joins the two profiles, whatever it sees.
     """
     # Under their locks, so that whoever is joining them at this moment is done before, or sees the decision.
-    lock_customers([conflict.left.customer_id, conflict.right.customer_id])
+    lock_owners([conflict.left_id, conflict.right_id])
     rows = IdentityConflict.objects.filter(pk=conflict.pk, state=ConflictState.OPEN)
     return bool(rows.update(state=ConflictState.KEPT_APART, decided_by=by[:150], decided_at=now))
 

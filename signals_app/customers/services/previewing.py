@@ -15,6 +15,7 @@ from datetime import datetime
 from django.db import transaction
 
 from signals_app.customers import facets
+from signals_app.customers.exceptions import LinkIsGone
 from signals_app.customers.facets import Trait
 from signals_app.customers.models import Customer, Identifier, IdentityEdge
 from signals_app.customers.services.merging import merge
@@ -91,10 +92,12 @@ def preview_undo(*, edge: IdentityEdge, now: datetime) -> UndoPreview:
     """
     Return whom `undo_link` of a link would part; nothing is changed.
 
-    :raises LinkIsGone: if it was undone already.
+    :raises LinkIsGone: if it was undone already, or its person is being erased.
     """
     with _taken_back():
-        customer = Customer.objects.select_related("project").get(identifiers=edge.left_id)
+        customer = Customer.objects.select_related("project").filter(identifiers=edge.left_id).first()
+        if customer is None:
+            raise LinkIsGone
         traits = describe(customer=customer, now=now)
         parting = undo_link(edge=edge, by="", now=now)
         parts = [

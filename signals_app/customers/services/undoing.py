@@ -14,7 +14,7 @@ from signals_app.core.bulk import read_rows
 from signals_app.core.models import new_id
 from signals_app.customers import facets
 from signals_app.customers.constants import KNOWN_KINDS, ConflictState, Evidence
-from signals_app.customers.exceptions import IdentityKeepsMoving, LinkIsGone
+from signals_app.customers.exceptions import LinkIsGone
 from signals_app.customers.models import (
     Customer,
     Identifier,
@@ -25,7 +25,7 @@ from signals_app.customers.models import (
 )
 from signals_app.customers.parting import Parts, Tie, find_parts
 from signals_app.customers.services.consent_parting import restore_consents
-from signals_app.customers.services.locks import MAX_ROUNDS, lock_customers
+from signals_app.customers.services.locks import lock_customers, lock_owners
 from signals_app.customers.services.profile_copies import copy_from_rows, refresh_copies
 from signals_app.customers.services.sightings import SEEN_NOW
 from signals_app.facts import services as fact_services
@@ -67,15 +67,13 @@ def undo_link(*, edge: IdentityEdge, by: str, now: datetime) -> Parting:
     signals, long histories little by little), consents as its own people said, its mails and control groups. The two
     IDs are kept apart from then on: no machine joins the profiles they belong to, only `merge` does.
 
-    :raises LinkIsGone: if it was undone already, or an ID of it was erased.
+    :raises LinkIsGone: if it was undone already, or its person is being erased.
+    :raises IdentityKeepsMoving: if other transactions kept joining its IDs to others; try again later.
     """
-    for _ in range(MAX_ROUNDS):
-        with transaction.atomic():  # a savepoint, so that looking again lets go of the locks taken
-            stood = _where(edge.pk)
-            customer = lock_customers([stood]).get(stood)
-            if customer is not None and _where(edge.pk) == stood:
-                return _take_back(customer, {edge.pk}, _Decision(by, now, is_remembered=True))
-    raise IdentityKeepsMoving("The link's IDs were joined to others each time we looked.")
+    customer = lock_owners([edge.left_id]).get(edge.left_id)
+    if customer is None or not IdentityEdge.objects.filter(pk=edge.pk).exists():
+        raise LinkIsGone
+    return _take_back(customer, {edge.pk}, _Decision(by, now, is_remembered=True))
 
 
 @transaction.atomic
@@ -128,15 +126,6 @@ def _remove_from(customer_id: uuid.UUID, removal: LinkRemoval, now: datetime) ->
         _take_back(customer, going, _Decision(removal.requested_by, now, is_remembered=False))
         LinkRemoval.objects.filter(pk=removal.pk).update(removed=F("removed") + len(going))
     return len(going)
-
-
-def _where(edge_pk: int) -> uuid.UUID:
-    stood: uuid.UUID | None = (
-        IdentityEdge.objects.filter(pk=edge_pk).values_list("left__customer_id", flat=True).first()
-    )
-    if stood is None:
-        raise LinkIsGone
-    return stood
 
 
 def _take_back(customer: Customer, going: Collection[int], decision: _Decision) -> Parting:
