@@ -118,6 +118,27 @@ class TestTheEvidenceOfAnInterest:
         assert f'href="{SHOP}/en/products/lamp"' in page
         assert interest.last_signal_id == seen[2].id
 
+    def test_of_which_more_is_known_than_is_shown_says_so(self, project: Project, signal: ShopperSignal) -> None:
+        assert signal.identifier is not None
+        at = datetime(2026, 5, 12, 10, tzinfo=UTC)
+        shows = {1, 250, 251}
+        seen = [
+            NewSignal(
+                id=uuid.uuid4(),
+                received_at=at + timedelta(minutes=number),
+                identifier=signal.identifier,
+                relevant_events=[{"name": "/products/lamp" if number in shows else "/cart"}],
+            )
+            for number in range(252)
+        ]
+        services.record_signals(project=project, signals=seen, now=at)
+        interest = Interest.objects.get(kind="product", name="/products/lamp")
+
+        two, three = (services.interest_evidence(interest=interest, limit=limit) for limit in (2, 3))
+
+        assert ([each.signal_id for each in two.signals], two.is_all) == ([seen[251].id, seen[250].id], False)
+        assert (len(three.signals), three.is_all) == (3, True)
+
     def test_that_is_gone_is_said_to_be(self, sign_in: Callable[..., Client], signal: ShopperSignal) -> None:
         assert signal.identifier is not None
         interest = Interest.objects.create(

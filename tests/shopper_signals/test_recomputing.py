@@ -109,6 +109,20 @@ class TestARun:
         assert RecomputeRun.objects.get().state == RecomputeState.DONE
 
 
+class TestAfterAChangeOfTheHalfLife:
+    def test_profiles_are_folded_many_at_a_time_and_long_histories_without_a_lock(
+        self, project: Project, many: list[Identifier], django_assert_max_num_queries: Any
+    ) -> None:
+        project.intent_half_life_hours = 12
+        project.save()
+
+        with django_assert_max_num_queries(80):  # one by one they would be hundreds
+            counts = [services.refold_outdated(now=LATER) for _ in range(4)]
+
+        assert (sum(counts), counts[-1]) == (45, 0)
+        assert set(IntentProfile.objects.values_list("half_life_hours", "signal_count")) == {(12, 3)}
+
+
 class TestBesideLiveSignals:
     def test_folds_once_more_whom_a_signal_came_for(self, project: Project, shopper: Shopper, monkeypatch: Any) -> None:
         anna, bo = shopper("anna@example.com"), shopper("bo@example.com")

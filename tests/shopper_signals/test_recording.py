@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.test.utils import CaptureQueriesContext
 
+from signals_app.customers import services as customer_services
 from signals_app.customers.models import Identifier
 from signals_app.facts.constants import FactKind
 from signals_app.facts.models import Fact
@@ -21,6 +22,16 @@ Shopper = Callable[..., Identifier]
 
 
 class TestRecordingASignal:
+    def test_of_somebody_who_is_being_erased_keeps_it_as_nobodys(self, project: Project, shopper: Shopper) -> None:
+        anna = shopper()
+        customer_services.begin_erasure(customer=anna.customer, now=NOW)
+
+        (recorded,) = services.record_signals(project=project, signals=[make_signal(NOW, anna, **EXAMPLE)], now=NOW)
+
+        assert recorded.customer_id is None
+        assert ShopperSignal.objects.get().identifier is None
+        assert not IntentProfile.objects.exists()
+
     def test_makes_the_example_of_the_contract_leave_with_intent(self, project: Project, shopper: Shopper) -> None:
         anna = shopper()
 
@@ -105,9 +116,9 @@ class TestRecordingASignal:
         few = [make_signal(NOW, shopper(f"a{n}@example.com"), **EXAMPLE, num_events=n) for n in range(2)]
         many = [make_signal(NOW, shopper(f"b{n}@example.com"), **EXAMPLE, num_events=n) for n in range(15)]
 
-        with django_assert_max_num_queries(24):
+        with django_assert_max_num_queries(26):
             services.record_signals(project=project, signals=few, now=NOW)
-        with django_assert_max_num_queries(24):
+        with django_assert_max_num_queries(26):
             services.record_signals(project=project, signals=many, now=NOW)
 
     def test_tells_who_changed(self, project: Project, shopper: Shopper) -> None:

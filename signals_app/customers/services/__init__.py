@@ -18,7 +18,7 @@ from signals_app.customers.services.erasure import (
 )
 from signals_app.customers.services.joined import current_customer_id
 from signals_app.customers.services.links import shared_among
-from signals_app.customers.services.locks import lock_customers
+from signals_app.customers.services.locks import lock_customers, lock_owners
 from signals_app.customers.services.merging import keep_apart, merge
 from signals_app.customers.services.orders import last_order_at, record_order, set_refunded
 from signals_app.customers.services.owners import owners_of
@@ -69,6 +69,7 @@ __all__ = [
     "last_order_at",
     "links_of",
     "lock_customers",
+    "lock_owners",
     "may_personalise",
     "may_track",
     "merge",

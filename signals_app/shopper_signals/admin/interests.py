@@ -18,7 +18,7 @@ from signals_app.customers.display import profile_link
 from signals_app.shopper_signals import decay, services
 from signals_app.shopper_signals.admin.signals import page_address
 from signals_app.shopper_signals.constants import InterestKind
-from signals_app.shopper_signals.models import IntentProfile, Interest
+from signals_app.shopper_signals.models import Interest
 
 EVIDENCE_SHOWN = 20
 PAGES_SHOWN = 3
@@ -45,6 +45,7 @@ class InterestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Interest]):
             raise PermissionDenied
         label = name_of(interest)
         found = services.interest_evidence(interest=interest, limit=EVIDENCE_SHOWN)
+        half_life = services.half_life_of(interest.customer)
         shop_url = interest.customer.project.shop_url
         context = {
             **self.admin_site.each_context(request),
@@ -55,8 +56,8 @@ class InterestAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Interest]):
             "profile": profile_link(interest.customer),
             "sentence": sentence_of(interest),
             "last_seen": ago(interest.last_seen_at),
-            "weight": weight_of(interest),
-            "half_life": half_life_of(interest),
+            "weight": weight_of(interest, half_life),
+            "half_life": half_life,
             "is_all": found.is_all,
             "evidence": [
                 {
@@ -89,11 +90,6 @@ def sentence_of(interest: Interest) -> str:
     return f"{verb} {times}, last on {at.day} {at:%B %Y}"
 
 
-def half_life_of(interest: Interest) -> int:
-    stored = IntentProfile.objects.filter(customer=interest.customer_id).values_list("half_life_hours", flat=True)
-    return stored.first() or interest.customer.project.intent_half_life_hours
-
-
-def weight_of(interest: Interest) -> float:
+def weight_of(interest: Interest, half_life_hours: int) -> float:
     """Return what the interest weighs now, in views."""
-    return decay.value(interest.weight_log2, decay.hours(timezone.now()) / half_life_of(interest))
+    return decay.value(interest.weight_log2, decay.hours(timezone.now()) / half_life_hours)

@@ -7,19 +7,19 @@ from signals_app.shopper_signals.services.evidence import (
     latest_addresses,
 )
 from signals_app.shopper_signals.services.history import IntentPoint, intent_history
-from signals_app.shopper_signals.services.interest_rows import InterestNow, label_of, top_interests
+from signals_app.shopper_signals.services.interest_rows import InterestNow, half_life_of, label_of, top_interests
 from signals_app.shopper_signals.services.merging import continue_folding, merge_profiles, split_profiles
 from signals_app.shopper_signals.services.profiles import (
     contributions_of,
     follow_orders,
     refold,
-    refold_outdated,
     refresh_due_profiles,
 )
 from signals_app.shopper_signals.services.recalling import ScoredSignal, recall_signals, score_as_of
 from signals_app.shopper_signals.services.recomputing import (
     continue_recompute,
     refold_customers,
+    refold_outdated,
     start_recompute,
     stop_recompute,
 )
@@ -44,6 +44,7 @@ __all__ = [
     "continue_recompute",
     "contributions_of",
     "follow_orders",
+    "half_life_of",
     "intent_history",
     "interest_evidence",
     "label_of",

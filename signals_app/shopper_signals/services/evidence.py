@@ -48,7 +48,8 @@ def interest_evidence(*, interest: Interest, limit: int = 20) -> FoundEvidence:
     stored = signals.only("id", "received_at", "relevant_events").iterator(chunk_size=READ_AT_ONCE)
     found: list[Evidence] = []
     count = 0
-    while len(found) < limit and (chunk := list(islice(stored, READ_AT_ONCE))):
+    # One more than is shown says that there is more.
+    while len(found) <= limit and (chunk := list(islice(stored, READ_AT_ONCE))):
         found.extend(_showing(project, chunk, wanted))
         count += len(chunk)
     return FoundEvidence(tuple(found[:limit]), is_all=len(found) <= limit and count < LOOKED_THROUGH)

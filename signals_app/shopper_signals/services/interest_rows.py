@@ -104,11 +104,7 @@ class InterestGathering:
 
 def top_interests(*, customer: Customer, now: datetime, limit: int) -> list[InterestNow]:
     """Return what the shopper cares for most at `now`, strongest first; what has faded away is left out."""
-    half_life = (
-        IntentProfile.objects.filter(customer=customer).values_list("half_life_hours", flat=True).first()
-        or customer.project.intent_half_life_hours
-    )
-    age = decay.hours(now) / half_life
+    age = decay.hours(now) / half_life_of(customer)
     strongest = list(Interest.objects.filter(customer=customer).order_by("-weight_log2", "kind", "name")[:limit])
     strongest = [interest for interest in strongest if decay.value(interest.weight_log2, age) >= FADED]
     keys = [interest.name for interest in strongest if interest.kind == InterestKind.PRODUCT]
@@ -125,6 +121,12 @@ def top_interests(*, customer: Customer, now: datetime, limit: int) -> list[Inte
         )
         for interest in strongest
     ]
+
+
+def half_life_of(customer: Customer) -> int:
+    """Return the half-life of a customer's interests in hours: the one that they were folded with."""
+    stored = IntentProfile.objects.filter(customer=customer).values_list("half_life_hours", flat=True)
+    return stored.first() or customer.project.intent_half_life_hours
 
 
 def merge_interests(*, keep: uuid.UUID, gone: Iterable[uuid.UUID]) -> None:

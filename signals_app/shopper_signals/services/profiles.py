@@ -167,21 +167,6 @@ def replace_profiles(
     return save_states(project=project, states=refolded.states, before=before, usual=usual, now=now)
 
 
-def refold_outdated(*, now: datetime, limit: int = 50) -> int:
-    """Fold profiles anew whose store has chosen another half-life since, and return how many."""
-    count = 0
-    for project in Project.objects.all():
-        outdated = (
-            IntentProfile.objects.filter(project=project)
-            .exclude(half_life_hours=project.intent_half_life_hours)
-            .select_related("customer__project")
-        )
-        for profile in outdated[: limit - count]:
-            refold(customer=profile.customer, now=now)
-            count += 1
-    return count
-
-
 def _refresh(*, project: Project, customer_ids: Iterable[uuid.UUID], now: datetime) -> int:
     """Score profiles again in several short transactions: on SQLite each keeps all other writers waiting."""
     waiting = iter(sorted(customer_ids))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from signals_app.catalog import services as catalog_services
 from signals_app.core import claims
@@ -117,6 +117,18 @@ def refold_customers(*, project: Project, customer_ids: Collection[uuid.UUID], n
     return Slice(last_id=max(customer_ids, default=None), profiles=count, signals=signals)
 
 
+def refold_outdated(*, now: datetime) -> int:
+    """Fold the next profiles anew whose store has chosen another half-life since, and return how many."""
+    for project in Project.objects.order_by("pk"):
+        chosen = project.intent_half_life_hours
+        # Two ranges of an index; "not equal" would read the whole of it, time and again.
+        others = Q(half_life_hours__lt=chosen) | Q(half_life_hours__gt=chosen)
+        outdated = IntentProfile.objects.filter(others, project=project, customer__erased_at=None)
+        if ids := list(outdated.values_list("customer_id", flat=True)[: _profiles_at_once()]):
+            return refold_customers(project=project, customer_ids=ids, now=now).profiles
+    return 0
+
+
 def _standing(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[int, frozenset[int]]]:
     """Return each customer's number of folded signals and known IDs: what tells whether anything came."""
     counts = dict(
@@ -136,12 +148,15 @@ def _next_slice(run: RecomputeRun, now: datetime) -> Slice:
     customers = Customer.objects.filter(project=run.project).order_by("pk")
     if run.last_id is not None:
         customers = customers.filter(pk__gt=run.last_id)
-    size = PROFILES_AT_ONCE.get(connection.vendor, PROFILES_AT_ONCE_ELSEWHERE)
-    ids = list(customers.values_list("pk", flat=True)[:size])
+    ids = list(customers.values_list("pk", flat=True)[: _profiles_at_once()])
     if not ids:
         return Slice(last_id=None)
     done = refold_customers(project=run.project, customer_ids=ids, now=now)
     return Slice(last_id=ids[-1], profiles=len(ids), signals=done.signals)
+
+
+def _profiles_at_once() -> int:
+    return PROFILES_AT_ONCE.get(connection.vendor, PROFILES_AT_ONCE_ELSEWHERE)
 
 
 def _note(run: RecomputeRun, done: Slice, now: datetime) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from django.db import transaction
 
 from signals_app.core import bulk
-from signals_app.core.exceptions import TransientError
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, Identifier
 from signals_app.projects.models import Project
@@ -26,7 +25,6 @@ from signals_app.shopper_signals.scoring import Assessment, Usual
 from signals_app.shopper_signals.services import baselines, pages, profiles
 from signals_app.shopper_signals.services.interest_rows import InterestGathering
 
-LOCK_ROUNDS = 5
 LARGEST_COUNT = 2**63 - 1
 """What a column holds; a count that was larger is stored as this, too."""
 SECONDS_A_DAY = 86_400
@@ -37,10 +35,6 @@ WRITTEN_FIELDS = ("id", "received_at", "occurred_at", *NUMBERS, *COUNTS, *DETAIL
 _written = attrgetter(*WRITTEN_FIELDS)
 LEAST_USUAL_LOOPS = 0.1
 """Going back and forth is compared with at least this: nothing is infinitely many times the usual."""
-
-
-class CustomersKeepMoving(TransientError):
-    """Other transactions kept joining these customers; the batch has to be tried again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +121,7 @@ def record_signals(
     `locked`: the customers of the signals, from a caller who has them locked in this transaction since it learned whose
     the signals are, as `customers.resolve` does. Without it they are locked here.
 
-    :raises CustomersKeepMoving: if other transactions kept joining the customers; try again later.
+    :raises IdentityKeepsMoving: if other transactions kept joining the customers; try again later.
     """
     customer_of = _customers_held(signals, locked) if locked is not None else _lock_customers(signals)
     fresh = _append(project, signals, customer_of)
@@ -153,15 +147,8 @@ def _customers_held(signals: Sequence[NewSignal], locked: Mapping[uuid.UUID, Cus
 
 def _lock_customers(signals: Sequence[NewSignal]) -> dict[int, uuid.UUID]:
     """Lock the customers of the signals' identifiers; return {identifier id: customer id} as it is under the lock."""
-    identifiers = {signal.identifier.pk: signal.identifier for signal in signals if signal.identifier}
-    wanted = {identifier.customer_id for identifier in identifiers.values()}
-    for _ in range(LOCK_ROUNDS):
-        locked = customer_services.lock_customers(wanted)
-        pointers = dict(Identifier.objects.filter(pk__in=identifiers).values_list("pk", "customer_id"))
-        if set(pointers.values()) <= set(locked):
-            return pointers
-        wanted = set(pointers.values())
-    raise CustomersKeepMoving(f"{len(wanted)} customers kept being joined with others.")
+    owners = customer_services.lock_owners({signal.identifier.pk for signal in signals if signal.identifier})
+    return {identifier: customer.pk for identifier, customer in owners.items()}
 
 
 def _append(project: Project, signals: Sequence[NewSignal], customer_of: Mapping[int, uuid.UUID]) -> list[NewSignal]:
