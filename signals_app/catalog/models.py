@@ -92,7 +92,7 @@ class Product(PublicIdModel, TimestampedModel):
     kept_fields = models.JSONField(
         default=list, blank=True, db_default=models.Value([], models.JSONField()), editable=False
     )
-    """Names of the fields that a person set: an import leaves them as they are."""
+    """Names of the fields that a person set: an import leaves them as they are. "is_active": they took it out."""
 
     class Meta:
         ordering = ("title",)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 
 from signals_app.catalog import feed_files, services
@@ -307,6 +308,51 @@ class TestAFeedWithAnAddress:
         services.request_import(feed=feed, now=NOW + timedelta(minutes=1))
 
         assert services.import_due_feeds(now=NOW + timedelta(minutes=1)) == 1
+
+
+class AskedForWhileRead(FileSystemStorage):
+    """Files that somebody asks for once more in the moment in which they are read."""
+
+    def open(self, name: str, mode: str = "rb") -> Any:
+        services.request_import(feed=ProductFeed.objects.get(), now=NOW + timedelta(seconds=1))
+        return super().open(name, mode)
+
+
+def test_a_feed_asked_for_while_it_is_read_is_read_again(feed: ProductFeed, settings: Any) -> None:
+    feed.upload.save("feed.csv", ContentFile((HEADER + SCARF).encode()))
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "tests.catalog.test_feeds.AskedForWhileRead"}}
+
+    assert services.import_due_feeds(now=NOW) == 1
+
+    feed.refresh_from_db()
+    assert (feed.due_at, feed.lease_token) == (NOW + timedelta(seconds=1), None)
+    assert services.import_due_feeds(now=NOW + timedelta(seconds=2)) == 1
+
+
+class TestWhatAPersonSet:
+    def test_hides_a_product_whatever_the_feed_says(self, read_feed: Read) -> None:
+        read_feed(HEADER + SCARF)
+        show("s1", is_shown=False)
+
+        read_feed(HEADER + SCARF)
+
+        assert not Product.objects.get(sku="s1").is_active
+
+    def test_shows_it_again_as_long_as_the_feed_lists_it(self, read_feed: Read) -> None:
+        read_feed(HEADER + SCARF + HAT)
+        show("s1", is_shown=False)
+        show("s1", is_shown=True)
+
+        read_feed(HEADER + HAT)
+        assert not Product.objects.get(sku="s1").is_active
+        read_feed(HEADER + SCARF + HAT)
+        assert Product.objects.get(sku="s1").is_active
+
+
+def show(sku: str, *, is_shown: bool) -> None:
+    product = Product.objects.get(sku=sku)
+    product.is_active = is_shown
+    services.keep_by_hand(product=product, fields=["is_active"])
 
 
 class TestSettingUpAFeed:

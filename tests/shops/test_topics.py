@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from signals_app.catalog.models import Product
+from signals_app.catalog.models import Product, ProductFeed
 from signals_app.customers import services as customer_services
 from signals_app.customers.models import Checkout, ConsentChange, Customer, Fulfilment, Identifier, Order
 from signals_app.facts.constants import FactKind
 from signals_app.facts.models import Fact
 from signals_app.projects.models import Project
 from signals_app.shops.models import PrivacyRequest, RefundSeen, ShopConnection, ShopTopic
+from signals_app.shops.records import PrivacyDemand
+from signals_app.shops.services import people
 from signals_app.webhooks import pipeline, services
 from signals_app.webhooks.constants import MAX_ATTEMPTS, InboxState
 from signals_app.webhooks.models import InboxItem, ShopDelivery, WebhookDelivery
@@ -382,6 +384,44 @@ class TestAProduct:
 
         red.refresh_from_db()
         assert (red.title, red.brand) == ("The red scarf", "New")
+
+    def test_keeps_what_a_person_set_when_a_feed_told_of_it_before(
+        self, deliver: Deliver, product_body: Build, project: Project
+    ) -> None:
+        feed = ProductFeed.objects.create(project=project, url="https://shop.example.com/feed.xml")
+        hand_made = {"title": "The red scarf", "is_active": False, "kept_fields": ["is_active", "title"]}
+        page = "https://shop.example.com/products/wool-scarf"
+        red = Product.objects.create(
+            project=project,
+            feed=feed,
+            sku="8001",
+            url=page,
+            url_key="/products/wool-scarf",
+            first_seen_at=NOW,
+            **hand_made,
+        )
+
+        deliver("products/create", product_body())
+
+        red.refresh_from_db()
+        assert (red.title, red.is_active, red.group_sku) == ("The red scarf", False, "3001")
+
+    def test_with_a_variant_named_twice_is_taken_once(self, deliver: Deliver, product_body: Build) -> None:
+        variants = product_body()["variants"]
+
+        report = deliver("products/create", product_body(variants=[*variants, *variants]))
+
+        assert (report.processed, Product.objects.count()) == (1, 2)
+
+
+def test_a_demand_that_names_nobody_erases_nobody(deliver: Deliver, order_body: Build, shop: ShopConnection) -> None:
+    deliver("orders/create", order_body())
+    demand = PrivacyDemand(request_id="1", identifiers={}, order_ids=[])
+
+    erased = people.erase_on_request(shop=shop, said=demand, reference="1", come_at=NOW, now=NOW)
+
+    assert erased == 0
+    assert Customer.objects.count() == 1
 
 
 class TestWhatTheLawAsks:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import IO, Any
 
-from django.db import transaction
 from django.db.models import Q
 
 from signals_app.catalog import feed_files, feed_items
@@ -18,7 +17,7 @@ from signals_app.catalog.constants import MAX_FEED_BYTES, FeedState
 from signals_app.catalog.exceptions import FeedUnreachable, FeedUnreadable
 from signals_app.catalog.feed_items import FeedItem
 from signals_app.catalog.models import Product, ProductFeed
-from signals_app.catalog.services import product_rows
+from signals_app.catalog.services.product_rows import put_products
 from signals_app.catalog.services.url_patterns import page_reader
 from signals_app.core import claims, http
 from signals_app.core.exceptions import PermanentError, TransientError
@@ -71,7 +70,9 @@ def import_feed(*, feed: ProductFeed, now: datetime) -> FeedReport:
     try:
         with closing(_open(feed)) as file:
             for chunk in _chunks(_items(feed, file, report, now)):
-                _store(feed, chunk, report, now)
+                created, changed = put_products(project_id=feed.project_id, feed_id=feed.pk, items=chunk, now=now)
+                report.created += created
+                report.changed += changed
                 seen.update(item.sku for item in chunk)
     except (PermanentError, TransientError) as error:
         report.problem = str(error)
@@ -90,7 +91,11 @@ def request_import(*, feed: ProductFeed, now: datetime) -> None:
 
 
 def import_due_feeds(*, now: datetime, limit: int = 5) -> int:
-    """Import the feeds whose time has come, and return how many."""
+    """
+    Import the feeds whose time has come, and return how many.
+
+    One that is asked for while it is read (`request_import`) is due again at once: its file may be another by then.
+    """
     due = ProductFeed.objects.filter(Q(due_at__lte=now) | Q(due_at=None, state=FeedState.WAITING)).order_by("due_at")
     claim = claims.claim(due, now=now, lease=LEASE, limit=limit)
     for feed in ProductFeed.objects.filter(pk__in=claim.pks).select_related("project"):
@@ -99,9 +104,9 @@ def import_due_feeds(*, now: datetime, limit: int = 5) -> int:
             report = import_feed(feed=feed, now=now)
         else:
             _note_outcome(feed, report, now)
-        ProductFeed.objects.filter(pk=feed.pk, lease_token=claim.token).update(
-            due_at=_next_time(feed, report, now), attempts=0, lease_token=None, lease_until=None
-        )
+        held = ProductFeed.objects.filter(pk=feed.pk, lease_token=claim.token)
+        held.filter(due_at=feed.due_at).update(due_at=_next_time(feed, report, now))
+        held.update(attempts=0, lease_token=None, lease_until=None)
     return len(claim.pks)
 
 
@@ -159,23 +164,6 @@ def _chunks(items: Iterable[FeedItem]) -> Iterator[list[FeedItem]]:
             chunk = {}
     if chunk:
         yield list(chunk.values())
-
-
-@transaction.atomic
-def _store(feed: ProductFeed, items: list[FeedItem], report: FeedReport, now: datetime) -> None:
-    """Insert new products and update those that differ, in one statement."""
-    stored = {
-        product.sku: product
-        for product in Product.objects.filter(project_id=feed.project_id, sku__in=[item.sku for item in items])
-    }
-    items = [product_rows.as_kept(stored.get(item.sku), item) for item in items]
-    differing = [item for item in items if not product_rows.is_same(stored.get(item.sku), item, feed_id=feed.pk)]
-    product_rows.write(
-        project_id=feed.project_id, feed_id=feed.pk, items=differing, hidden=product_rows.hidden(stored), now=now
-    )
-    created = sum(item.sku not in stored for item in differing)
-    report.created += created
-    report.changed += len(differing) - created
 
 
 def _reason_to_keep(feed: ProductFeed, report: FeedReport) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -16,20 +16,37 @@ from signals_app.projects.models import Project
 IMPORTED_FIELDS = tuple(FeedItem.__dataclass_fields__)
 
 
-def as_kept(product: Product | None, item: FeedItem) -> FeedItem:
-    """Return an item with the fields that a person set in place of its own."""
+@transaction.atomic
+def put_products(
+    *, project_id: UUID, feed_id: UUID | None, items: Iterable[FeedItem], now: datetime
+) -> tuple[int, int]:
+    """
+    Insert products that are new and update those that differ, in one statement; return how many of each.
+
+    What a person set stays, whoever told of the product before: a feed (`feed_id`), another one, or the shop (None).
+    """
+    by_sku = {item.sku: item for item in items}
+    # Held until they are written: what a person sets at this moment is either read here or comes behind it.
+    held = Product.objects.select_for_update(no_key=True).filter(project_id=project_id, sku__in=sorted(by_sku))
+    stored = {product.sku: product for product in held.order_by("sku")}
+    kept = [_as_kept(stored.get(sku), item) for sku, item in sorted(by_sku.items())]
+    differing = [item for item in kept if not _is_same(stored.get(item.sku), item, feed_id=feed_id)]
+    hidden = {sku for sku, one in stored.items() if "is_active" in one.kept_fields and not one.is_active}
+    if differing:
+        _write(project_id=project_id, feed_id=feed_id, items=differing, hidden=hidden, now=now)
+    created = sum(item.sku not in stored for item in differing)
+    return created, len(differing) - created
+
+
+def _as_kept(product: Product | None, item: FeedItem) -> FeedItem:
+    """Return an item with what a person set in place of its own."""
     if product is None or not product.kept_fields:
         return item
     kept = {name: getattr(product, name) for name in product.kept_fields if name in IMPORTED_FIELDS}
     return replace(item, **kept)
 
 
-def hidden(stored: Mapping[str, Product]) -> set[str]:
-    """Return the SKUs of products that a person took out of the catalogue, whatever the shop says."""
-    return {sku for sku, product in stored.items() if "is_active" in product.kept_fields and not product.is_active}
-
-
-def is_same(product: Product | None, item: FeedItem, *, feed_id: UUID | None) -> bool:
+def _is_same(product: Product | None, item: FeedItem, *, feed_id: UUID | None) -> bool:
     return (
         product is not None
         and (product.is_active or "is_active" in product.kept_fields)
@@ -38,10 +55,9 @@ def is_same(product: Product | None, item: FeedItem, *, feed_id: UUID | None) ->
     )
 
 
-def write(
-    *, project_id: UUID, feed_id: UUID | None, items: Sequence[FeedItem], hidden: set[str], now: datetime
+def _write(
+    *, project_id: UUID, feed_id: UUID | None, items: Sequence[FeedItem], hidden: Collection[str], now: datetime
 ) -> None:
-    """Insert or update products, in one statement."""
     Product.objects.bulk_create(
         [
             Product(
@@ -51,7 +67,7 @@ def write(
                 is_active=item.sku not in hidden,
                 **{name: getattr(item, name) for name in IMPORTED_FIELDS},
             )
-            for item in sorted(items, key=lambda item: item.sku)
+            for item in items
         ],
         update_conflicts=True,
         unique_fields=["project", "sku"],
@@ -68,15 +84,11 @@ def put_product_group(
 
     Variants that it no longer has leave the catalogue, unless the list is not the whole of it (`is_complete`).
     """
-    group = Product.objects.filter(project=project, group_sku=group_sku, feed=None)
-    stored = {product.sku: product for product in group}
-    kept = [as_kept(stored.get(item.sku), item) for item in items]
-    differing = [item for item in kept if not is_same(stored.get(item.sku), item, feed_id=None)]
-    if differing:
-        write(project_id=project.pk, feed_id=None, items=differing, hidden=hidden(stored), now=now)
-    gone = stored.keys() - {item.sku for item in items} if is_complete else set()
-    taken = group.filter(sku__in=sorted(gone), is_active=True).update(is_active=False, updated_at=now) if gone else 0
-    return len(differing) + taken
+    created, changed = put_products(project_id=project.pk, feed_id=None, items=items, now=now)
+    others = Product.objects.filter(project=project, group_sku=group_sku, feed=None, is_active=True).exclude(
+        sku__in=[item.sku for item in items]
+    )
+    return created + changed + (others.update(is_active=False, updated_at=now) if is_complete else 0)
 
 
 def remove_product_group(*, project: Project, group_sku: str, now: datetime) -> int:

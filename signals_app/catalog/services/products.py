@@ -118,8 +118,13 @@ def newest_in(*, project: Project, category: str, limit: int) -> list[Product]:
 
 
 def keep_by_hand(*, product: Product, fields: Collection[str]) -> None:
-    """Store the fields that a person set, and let imports leave them as they are."""
-    product.kept_fields = sorted({*product.kept_fields, *fields})
+    """
+    Store the fields that a person set, and let imports leave them as they are.
+
+    Of `is_active` only "no" is kept: shown again, a product is shown for as long as the feed or the shop lists it.
+    """
+    kept = {*product.kept_fields, *fields}
+    product.kept_fields = sorted(kept - {"is_active"} if product.is_active else kept)
     product.save(update_fields=[*fields, "kept_fields", "updated_at"])
 
 
