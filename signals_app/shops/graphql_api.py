@@ -25,6 +25,8 @@ WAIT_WITHOUT_ADVICE = 5.0
 LONGEST_WAIT = 300.0
 ROOM_LEFT = 2
 """A page is asked for only while its price is there twice: other apps of the shop draw from buckets of their own."""
+MOST_SUBSCRIPTION_PAGES = 10
+"""Of a hundred each: far more than there are topics, and an end to a list that goes on for ever."""
 REFUSALS = {
     401: "Shopify does not accept the access token. Paste a new one, or check client ID and secret.",
     402: "The shop is frozen: Shopify wants it to pay its bill.",
@@ -62,7 +64,7 @@ class GraphqlShopApi:
     def subscriptions(self) -> list[Subscription]:
         found: list[Subscription] = []
         cursor = ""
-        while True:
+        for _ in range(MOST_SUBSCRIPTION_PAGES):
             answer = self._ask(queries.SUBSCRIPTIONS, {"cursor": cursor or None})
             listed = part(answer["data"].get("webhookSubscriptions"))
             found += [
@@ -71,8 +73,9 @@ class GraphqlShopApi:
             ]
             info = part(listed.get("pageInfo"))
             cursor = str(info.get("endCursor") or "") if info.get("hasNextPage") is True else ""
-            if not cursor or len(found) > 1_000:
-                return found
+            if not cursor:
+                break
+        return found
 
     def subscribe(self, topics: Sequence[str], *, address: str) -> dict[str, str]:
         refused = {}

@@ -41,7 +41,7 @@ def order(node: Json) -> ShopOrder:
         raise NothingToDo("A test order.")
     order_id = id_of(node.get("id"), "id")
     total, currency = _money(node.get("totalPriceSet"), "totalPriceSet")
-    who = part(node.get("customer"))
+    who, lines = part(node.get("customer")), part(node.get("lineItems"))
     email = node.get("email") or part(who.get("defaultEmailAddress")).get("emailAddress")
     return ShopOrder(
         order_id=order_id,
@@ -52,7 +52,8 @@ def order(node: Json) -> ShopOrder:
         placed_at=moment_of(node.get("processedAt") or node.get("createdAt"), "createdAt"),
         changed_at=moment_of(node.get("updatedAt"), "updatedAt"),
         is_cancelled=optional_moment(node.get("cancelledAt"), "cancelledAt") is not None,
-        items=[_item(line) for line in parts(part(node.get("lineItems")).get("nodes"))[:MAX_ITEMS]],
+        items=[_item(line) for line in parts(lines.get("nodes"))[:MAX_ITEMS]],
+        has_all_items=part(lines.get("pageInfo")).get("hasNextPage") is not True,
         refunds=[_refund(each, order_id) for each in parts(node.get("refunds"))],
         fulfilments=[_fulfilment(each, order_id) for each in parts(node.get("fulfillments"))],
         checkout_id=optional_id(node.get("checkoutToken"), "checkoutToken"),

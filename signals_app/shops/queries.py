@@ -36,7 +36,10 @@ _ORDER = f"""
     totalPriceSet {_MONEY}
     customer {{ id defaultEmailAddress {{ emailAddress }} }}
     shippingAddress {{ countryCodeV2 }} billingAddress {{ countryCodeV2 }}
-    lineItems(first: 20) {{ nodes {{ sku title quantity variant {{ id }} originalUnitPriceSet {_MONEY} }} }}
+    lineItems(first: 20) {{
+      nodes {{ sku title quantity variant {{ id }} originalUnitPriceSet {_MONEY} }}
+      pageInfo {{ hasNextPage }}
+    }}
     refunds(first: 20) {{ id createdAt totalRefundedSet {_MONEY} }}
     fulfillments(first: 10) {{ id status createdAt updatedAt trackingInfo(first: 1) {{ url }} }}
 """

@@ -48,6 +48,8 @@ class ShopOrder:
     checkout_id: str = ""
     country: str = ""
     """Where it goes, else who pays, in two letters; empty: not said."""
+    has_all_items: bool = True
+    """False: `items` are only the first of them."""
 
 
 @dataclass(frozen=True, slots=True)

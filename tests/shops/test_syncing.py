@@ -164,6 +164,21 @@ class TestABackfill:
         again.refresh_from_db()
         assert again.counts["orders"] | {"read": 3, "changed": 0} == again.counts["orders"]
 
+    def test_leaves_the_items_of_an_order_that_has_more_than_a_page_tells(
+        self, backfill: Callable[..., ShopSync], server: ShopServer, deliver: Callable[..., Any], order_body: Build
+    ) -> None:
+        lines = [{"variant_id": number, "title": "Tent peg", "quantity": 1, "price": "2.00"} for number in range(1, 26)]
+        deliver("orders/create", order_body(id=1, line_items=lines))
+        first = [{"title": "Tent peg", "quantity": 1, "variant": {"id": f"gid://x/V/{n}"}} for n in range(1, 21)]
+        cut = {"nodes": first, "pageInfo": {"hasNextPage": True}}
+        server.orders = [order_node(1, updatedAt=said_at(hours=1), lineItems=cut, name="#1-A")]
+        backfill()
+
+        walk()
+
+        order = Order.objects.get()
+        assert (order.name, len(order.items)) == ("#1-A", 25)
+
     def test_broken_off_goes_on_where_it_was(
         self, backfill: Callable[..., ShopSync], server: ShopServer, shop: ShopConnection
     ) -> None:
@@ -395,6 +410,13 @@ class TestAccess:
 
 
 class TestSubscriptions:
+    def test_whose_list_never_ends_is_not_read_for_ever(self, shop: ShopConnection, server: ShopServer) -> None:
+        empty = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "1"}}
+        answer = {"data": {"webhookSubscriptions": empty}}
+        server.failures = [lambda: (200, {}, answer)] * 50
+
+        assert shops.shop_api(shop=shop, client_secret="", now=NOW).subscriptions() == []
+
     def test_are_made_for_what_is_missing(self, shop: ShopConnection, server: ShopServer, settings: Any) -> None:
         settings.PUBLIC_URL = "https://crm.example.com"
         address = shops.webhook_url(shop)

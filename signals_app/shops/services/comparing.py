@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from signals_app.customers.constants import OrderState
 from signals_app.customers.models import Order
@@ -36,7 +37,7 @@ def _differences(shop: ShopConnection, known: Order | None, said: ShopOrder) -> 
     newest = ShopObject.objects.filter(shop=shop, kind=ObjectKind.ORDER, object_id=said.order_id)
     if newest.filter(changed_at__gt=said.changed_at).exists():
         return ""  # ours is the newer: a webhook came while we read
-    refunded = min(sum((refund.amount for refund in said.refunds), start=known.refunded_total * 0), said.total)
+    refunded = min(sum((refund.amount for refund in said.refunds), start=Decimal(0)), said.total)
     found = []
     if (known.total, known.currency) != (said.total, said.currency):
         found.append(f"its total was {known.total} {known.currency}, not {said.total} {said.currency}")

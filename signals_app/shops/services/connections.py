@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from signals_app.projects.models import Project
 from signals_app.shops import graphql_api
@@ -168,7 +167,6 @@ def subscribe(*, shop: ShopConnection, client_secret: str, now: datetime) -> dic
     return refused
 
 
-@transaction.atomic
 def _note_subscribed(shop: ShopConnection, topics: list[str], now: datetime) -> None:
     shop.subscribed_topics, shop.answered_at, shop.problem = topics, now, ""
     shop.save(update_fields=["subscribed_topics", "answered_at", "problem", "updated_at"])

@@ -84,7 +84,9 @@ def _record(shop: ShopConnection, said: ShopOrder, refunded: Decimal, now: datet
     # Read again: the row of the object is held only now.
     known = _known(shop, said.order_id)
     state = _state(said, refunded)
-    values = (said.total, refunded, said.currency, said.placed_at, said.items, state, said.name, said.country)
+    # A webhook brings all items, the API only the first.
+    items = said.items if said.has_all_items or known is None else known.items
+    values = (said.total, refunded, said.currency, said.placed_at, items, state, said.name, said.country)
     if known is not None and values == (
         known.total,
         known.refunded_total,
@@ -104,7 +106,7 @@ def _record(shop: ShopConnection, said: ShopOrder, refunded: Decimal, now: datet
         total=said.total,
         currency=said.currency,
         placed_at=said.placed_at,
-        items=said.items,
+        items=items,
         state=state,
         refunded_total=refunded,
         country=said.country or None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -141,7 +141,8 @@ def erase_on_request(
     They are out of reach when this returns; a long history is left to the workers, since the webhook's transaction must
     not last as long as that takes.
     """
-    found = Customer.objects.filter(project=shop.project).filter(_names(said.identifiers)).distinct()
+    named = _named_by(normalise_all(said.identifiers), "identifiers__")
+    found = Customer.objects.filter(named, project=shop.project).distinct()
     erased = [
         customer_services.begin_erasure(customer=customer, by=SYSTEM, now=now) for customer in found.order_by("pk")
     ]
@@ -197,19 +198,13 @@ def finish_request(*, request: PrivacyRequest, by: str, now: datetime) -> bool:
 
 def _known(shop: ShopConnection, said: PrivacyDemand) -> Identifier | None:
     usable = normalise_all(said.identifiers)
-    rows = Identifier.objects.filter(project=shop.project).filter(_identifier_is(usable))
+    rows = Identifier.objects.filter(_named_by(usable), project=shop.project)
     return min(rows, key=lambda one: list(usable).index(one.kind), default=None)
 
 
-def _names(identifiers: dict[str, Any]) -> Q:
-    condition = Q()
-    for kind, value in normalise_all(identifiers).items():
-        condition |= Q(identifiers__kind=kind, identifiers__value=value)
-    return condition
-
-
-def _identifier_is(usable: dict[str, str]) -> Q:
-    condition = Q()
-    for kind, value in usable.items():
-        condition |= Q(kind=kind, value=value)
+def _named_by(identifiers: Mapping[str, str], path: str = "") -> Q:
+    """Return the condition that an identifier, at the end of a path, is one of these; for none of them it is nobody's."""
+    condition = Q(pk__in=())
+    for kind, value in identifiers.items():
+        condition |= Q(**{f"{path}kind": kind, f"{path}value": value})
     return condition
