@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +17,7 @@ from django.utils.html import format_html
 from signals_app.audit.constants import COMMAND, KEY_PREFIX, AuditAction
 from signals_app.audit.models import AuditEntry
 from signals_app.core.admin import ChoicesFilter, DateTimeRangeFilter, ProjectScopedAdmin, ReadOnlyAdmin, display
+from signals_app.core.changelist import QuickChangeList
 from signals_app.core.display import ago, badge, page_link
 from signals_app.projects.models import ApiKey, Membership
 
@@ -66,6 +69,18 @@ class ThingFilter(admin.SimpleListFilter):
         return queryset.filter(model=self.value()) if self.value() else queryset
 
 
+class AuditChangeList(QuickChangeList):
+    """The page's entries with the rows that they are about."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        entries: list[Any] = list(self.result_list)
+        rows = rows_of(entries)
+        for entry in entries:
+            entry.rows = rows
+        self.result_list = entries
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[AuditEntry]):
     list_display = ("when", "actor", "deed", "thing", "detail")
@@ -79,6 +94,9 @@ class AuditEntryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[AuditEntry]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuditEntry | None = None) -> Any:
         return [field for _, options in self.fieldsets for field in options["fields"]]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QuickChangeList]:
+        return AuditChangeList
 
     @display(description="When", ordering="at")
     def when(self, obj: AuditEntry) -> str:
@@ -96,7 +114,8 @@ class AuditEntryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[AuditEntry]):
     def thing(self, obj: AuditEntry) -> str:
         if not obj.model:
             return "–"
-        kind, row = words(obj.model), _row(obj)
+        rows = obj.rows if hasattr(obj, "rows") else rows_of([obj])
+        kind, row = words(obj.model), rows.get(obj.pk)
         name = obj.object_name or (f"…{obj.object_id[-6:]}" if obj.object_id else "")
         shown = page_link(row, name) if row is not None else name
         return format_html('{} <span class="crm-quiet">{}</span>', kind, shown)
@@ -111,14 +130,17 @@ def words(label: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _row(entry: AuditEntry) -> Model | None:
-    """Return the row that an entry is about, if it is there and has a page."""
-    try:
-        model = apps.get_model(entry.model)
-        page = admin.site._registry.get(model)
-        if page is None or not entry.object_id or entry.action in (AuditAction.DELETED, AuditAction.ERASED):
-            return None
-        found: Model | None = model._default_manager.only("pk").filter(pk=entry.object_id).first()
-    except (LookupError, ValidationError, ValueError):
-        return None
-    return found
+def rows_of(entries: Iterable[AuditEntry]) -> dict[int, Model]:
+    """Return {entry's id: the row it is about} of rows that are there and have a page, in one query a kind of row."""
+    keys: dict[type[Model], dict[int, Any]] = {}
+    for entry in entries:
+        if entry.object_id and entry.action not in (AuditAction.DELETED, AuditAction.ERASED):
+            with suppress(LookupError, ValidationError, ValueError):  # of a room or a form of ids that is no more
+                model = apps.get_model(entry.model)
+                keys.setdefault(model, {})[entry.pk] = model._meta.pk.to_python(entry.object_id)
+    rows: dict[int, Model] = {}
+    for model, key_of in keys.items():
+        if admin.site.is_registered(model):
+            there = model._default_manager.only("pk").in_bulk(set(key_of.values()))
+            rows |= {pk: there[key] for pk, key in key_of.items() if key in there}
+    return rows

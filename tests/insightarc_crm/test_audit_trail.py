@@ -17,8 +17,9 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
-from django.db import models
+from django.db import connection, models
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -164,6 +165,31 @@ def test_the_log_is_for_owners_who_filter_it_and_cannot_change_it(
     assert sign_in(Role.MARKETER).get(log).status_code == 403
     assert sign_in(Role.OPERATOR).get(page("retention")).status_code == 200
     assert sign_in(Role.MARKETER).get(page("retention")).status_code == 403
+
+
+def test_the_log_asks_once_for_the_rows_of_a_kind(
+    project: Project, sign_in: SignIn, django_assert_num_queries: Any
+) -> None:
+    owner, log = sign_in(Role.OWNER), page("audit_auditentry_changelist")
+    profiles = [Customer.objects.create(project=project) for _ in range(12)]
+
+    def see(profile: Customer) -> None:
+        audit.note(
+            project=project, actor="command", action="SAW", model="customers.customer", object_id=profile.pk,
+            now=timezone.now(),
+        )  # fmt: skip
+
+    see(profiles[0])
+    owner.get(log)  # from now on nothing of the visit itself is written
+    with CaptureQueriesContext(connection) as of_one:
+        owner.get(log, {"actor": "command"})
+    for profile in profiles[1:]:
+        see(profile)
+
+    with django_assert_num_queries(len(of_one)):
+        text = owner.get(log, {"actor": "command"}).content.decode()
+
+    assert all(page("customers_customer_change", profile.pk) in text for profile in profiles)
 
 
 def test_histories_that_were_written_before_lose_the_names_of_shoppers(project: Project, rows: dict[str, Any]) -> None:
