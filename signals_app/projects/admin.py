@@ -134,7 +134,8 @@ class MembershipForm(ModelForm[Membership]):
 
 class InvitationForm(ModelForm[Membership]):
     email = forms.EmailField(label="E-mail", widget=TextInput(), help_text="They log in with it.", max_length=150)
-    name = forms.CharField(label="Name", required=False, widget=TextInput(), max_length=200)
+    # Either half of it may have as many characters as an account keeps of a name.
+    name = forms.CharField(label="Name", required=False, widget=TextInput(), max_length=150)
 
     class Meta:
         model = Membership

@@ -59,6 +59,13 @@ def test_somebody_with_an_account_joins_and_keeps_the_password(owner: Client, pr
     assert services.add_member(project=project, user=user, role=Role.ANALYST).role == Role.ANALYST
 
 
+def test_inviting_somebody_with_a_name_that_no_account_can_keep_is_refused(owner: Client) -> None:
+    page = owner.post(ADD_MEMBER, {"email": "mia@example.com", "name": "M" * 151, "role": "MARKETER"})
+
+    assert set(page.context["adminform"].form.errors) == {"name"}
+    assert not get_user_model().objects.filter(username="mia@example.com").exists()
+
+
 def test_inviting_somebody_twice_is_refused_with_the_field_named(owner: Client, project: Project) -> None:
     for _ in range(2):
         page = owner.post(ADD_MEMBER, {"email": "mia@example.com", "role": "MARKETER"})
