@@ -80,7 +80,10 @@ def _by_moment(queryset: QuerySet[Any], name: str, after: Any, limit: int) -> tu
     """Return the next rows along a time and the id, oldest first, and where the page after it begins."""
     if after is not None:
         at: datetime | None = parse_datetime(after[0])
-        queryset = queryset.filter(Q(**{f"{name}__gt": at}) | Q(**{name: at, "pk__gt": after[1]}))
+        # The second condition is implied by the first, but only it can be looked up in an index.
+        queryset = queryset.filter(
+            Q(**{f"{name}__gt": at}) | Q(**{name: at, "pk__gt": after[1]}), **{f"{name}__gte": at}
+        )
     found = list(queryset.order_by(name, "pk")[:limit])
     return found, [getattr(found[-1], name).isoformat(), str(found[-1].pk)] if len(found) == limit else None
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -108,18 +107,11 @@ def profile_reader(context: ImportContext, columns: frozenset[str]) -> Callable[
 
 
 def _time_zone(text: str) -> str:
-    if not _is_time_zone(text):
-        raise RowRefused("time_zone", "Not a time zone such as Europe/Berlin.")
-    return text
-
-
-@lru_cache(maxsize=1_024)
-def _is_time_zone(text: str) -> bool:
     try:
         validate_time_zone(text)
     except ValidationError:
-        return False
-    return True
+        raise RowRefused("time_zone", "Not a time zone such as Europe/Berlin.") from None
+    return text
 
 
 def _country(text: str) -> str:

@@ -54,7 +54,8 @@ def _consents(customer_id: uuid.UUID) -> list[Trait]:
 def _answer(consent: Consent | None) -> str:
     if consent is None:
         return "Never asked"
-    return f"{'Granted' if consent.is_granted else 'Denied'} {consent.occurred_at:%-d %b %Y} ({consent.source})"
+    at = timezone.localtime(consent.occurred_at)
+    return f"{'Granted' if consent.is_granted else 'Denied'} {at:%-d %b %Y} ({consent.source})"
 
 
 def _orders(customer_id: uuid.UUID) -> str:

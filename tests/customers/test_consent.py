@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from signals_app.customers import services
 from signals_app.customers.exceptions import AppendOnly, InvalidInput
@@ -31,6 +32,14 @@ def say(
 
 
 class TestWhatAShopperAllows:
+    def test_is_dated_by_the_clock_of_whoever_compares_profiles(self, shop: Project) -> None:
+        customer = say(shop, True, occurred_at=datetime(2026, 11, 1, 23, 30, tzinfo=UTC), email="a@example.com")
+
+        with timezone.override("Asia/Tokyo"):
+            traits = {trait.label: trait.value for trait in services.describe(customer=customer, now=NOW)}
+
+        assert traits["Marketing"] == "Granted 2 Nov 2026 (newsletter form)"
+
     def test_is_nothing_until_asked(self, shop: Project) -> None:
         customer = services.identify(project=shop, identifiers={"external_id": "1"}, now=NOW).customer
 

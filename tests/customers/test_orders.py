@@ -60,6 +60,7 @@ class TestAnOrder:
             ({"total": Decimal(10) ** 14}, "total"),
             ({"currency": "eur"}, "currency"),
             ({"currency": "EURO"}, "currency"),
+            ({"currency": "E1R"}, "currency"),
             ({"state": "lost"}, "state"),
             ({"order_id": ""}, "order_id"),
             ({"order_id": "x" * 101}, "order_id"),

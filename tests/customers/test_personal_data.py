@@ -1,4 +1,5 @@
 import json
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -6,10 +7,19 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from signals_app.customers import services
+from signals_app.customers import services, tasks
 from signals_app.customers.exceptions import ErasedIdentifier, IdentityKeepsMoving
-from signals_app.customers.models import Consent, Customer, Identifier, IdentityConflict, IdentityEdge, Order
+from signals_app.customers.models import (
+    Consent,
+    Customer,
+    ErasureReport,
+    Identifier,
+    IdentityConflict,
+    IdentityEdge,
+    Order,
+)
 from signals_app.customers.services import Sighting
 from signals_app.projects.models import Project, SavedView
 
@@ -118,6 +128,19 @@ class TestAnErasure:
 
         assert services.has_consent(customer=customer).granted is True
         assert found["again"].value == "ada"
+
+    def test_that_another_worker_is_at_is_not_asked_for_again_and_again(
+        self, ada: Customer, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        services.begin_erasure(customer=ada, now=NOW)
+        ErasureReport.objects.update(lease_token=uuid.uuid4(), lease_until=timezone.now() + timedelta(minutes=1))
+        calls: list[Any] = []
+        settings.PUBLISH_WAKE_UPS = True
+        monkeypatch.setattr("celery.app.task.Task.apply_async", lambda *args, **kwargs: calls.append(args))
+
+        tasks.continue_erasures()
+
+        assert calls == []
 
     def test_that_has_begun_lets_nobody_in_by_an_id_without_a_tombstone_yet(self, ada: Customer, shop: Project) -> None:
         visits = [f"visit-{number}" for number in range(205)]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from insightarc_crm.retention import prune_all
@@ -23,6 +25,7 @@ from signals_app.segments.models import Segment
 from signals_app.transfers import kinds, services
 from signals_app.transfers.constants import ExportState, ImportState
 from signals_app.transfers.exceptions import FileRefused, ParametersRefused
+from signals_app.transfers.kinds import ExportContext
 from signals_app.transfers.models import ExportFile, ImportRun
 from signals_app.transfers.services import exporting
 from tests.transfers.conftest import NOW
@@ -93,6 +96,22 @@ def test_every_profile_of_the_store_stands_in_its_list_once(
     assert by_mail["s1@example.com"]["Consent: Marketing"] == "yes"
     assert by_mail["s2@example.com"]["Consent: Marketing"] == ""
     assert by_mail["s2@example.com"]["Country"] == "DE"
+
+
+def test_a_page_of_orders_begins_in_the_index_where_the_last_one_ended(project: Project) -> None:
+    for number in range(4):
+        customer_services.record_order(
+            project=project, identifiers={"email": "ada@example.com"}, order_id=str(number), total=Decimal(1),
+            currency="EUR", placed_at=NOW - timedelta(hours=number), now=NOW,
+        )  # fmt: skip
+    kind, context = kinds.export_kind("orders"), ExportContext(project, {}, LATER)
+    first = kind.page(context, None, 2)
+
+    with CaptureQueriesContext(connection) as asked:
+        second = kind.page(context, first.after, 2)
+
+    assert [row[0] for row in (*first.rows, *second.rows)] == ["3", "2", "1", "0"]
+    assert '"placed_at" >= ' in asked[0]["sql"]  # without it, each page would read all that come before it again
 
 
 def test_formulas_stay_where_a_program_asks_for_them(

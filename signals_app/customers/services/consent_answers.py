@@ -18,14 +18,14 @@ Purpose = tuple[str, str]
 """(channel, topic)"""
 MARKETING: Purpose = (Channel.EMAIL.value, Topic.MARKETING.value)
 
-_ANSWER = ("is_granted", "source", "wording", "occurred_at")
-
 
 class Answer(NamedTuple):
+    """What was said about one purpose; the columns of the same names of `Consent` and `ConsentChange`."""
+
     is_granted: bool
     source: str
     wording: str
-    at: datetime
+    occurred_at: datetime
 
 
 Answers = dict[int, Answer]
@@ -58,7 +58,7 @@ def history_of(identifiers: Collection[int]) -> set[Said]:
 
 def apply(answers: Answers, identifier: int, answer: Answer) -> list[int]:
     """Let an answer hold wherever nothing later was said, and return on which identifiers it does now."""
-    holding = [pk for pk, before in answers.items() if before.at <= answer.at]
+    holding = [pk for pk, before in answers.items() if before.occurred_at <= answer.occurred_at]
     if identifier not in answers:
         holding.append(identifier)
     answers.update(dict.fromkeys(holding, answer))
@@ -69,7 +69,7 @@ def write_history(said: Iterable[Said], *, evidence: str = "", now: datetime) ->
     """Add to the history; `evidence`: see `ConsentChange.evidence`."""
     write_rows(
         ConsentChange,
-        fields=("identifier", "channel", "topic", *_ANSWER, "evidence", "recorded_at"),
+        fields=("identifier", "channel", "topic", *Answer._fields, "evidence", "recorded_at"),
         rows=((one.identifier_id, *one.purpose, *one.answer, evidence, now) for one in said),
     )
 
@@ -78,10 +78,10 @@ def write_answers(holding: Mapping[tuple[int, Purpose], Answer]) -> None:
     """Make answers hold, by identifier and purpose."""
     write_rows(
         Consent,
-        fields=("identifier", "channel", "topic", *_ANSWER),
+        fields=("identifier", "channel", "topic", *Answer._fields),
         rows=((pk, *purpose, *holding[pk, purpose]) for pk, purpose in sorted(holding)),
         unique=("identifier", "channel", "topic"),
-        merge=dict.fromkeys(_ANSWER, Merge.REPLACE),
+        merge=dict.fromkeys(Answer._fields, Merge.REPLACE),
     )
 
 
@@ -101,7 +101,7 @@ def _read(model: type[Consent] | type[ConsentChange], identifiers: Collection[in
         where={},
         key="identifier",
         values=identifiers,
-        fields=("identifier", "channel", "topic", *_ANSWER),
+        fields=("identifier", "channel", "topic", *Answer._fields),
         is_unique=False,
     )
     return [Said(pk, (channel, topic), Answer(*answer)) for pk, channel, topic, *answer in rows]

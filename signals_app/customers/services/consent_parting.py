@@ -13,22 +13,16 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from signals_app.customers.models import Consent, ConsentChange, Customer, IdentityEdge
+from signals_app.customers.services.consent_answers import Answer
 
 SAME_MOMENT = timedelta(seconds=5)
 """The call that says a consent may be the one that shows a link; the link has the database's time, a moment later."""
 
 
-class _Answer(NamedTuple):
-    is_granted: bool
-    source: str
-    wording: str
-    occurred_at: datetime
-
-
 class _Said(NamedTuple):
     identifier: int
     recorded_at: datetime
-    answer: _Answer
+    answer: Answer
 
 
 class _Bond(NamedTuple):
@@ -59,13 +53,13 @@ def restore_consents(*, customer: Customer, identifiers: Collection[int]) -> Non
             _write(consents, _replayed(own, bonds))
 
 
-def _answer(row: Consent | ConsentChange) -> _Answer:
-    return _Answer(row.is_granted, row.source, row.wording, row.occurred_at)
+def _answer(row: Consent | ConsentChange) -> Answer:
+    return Answer(row.is_granted, row.source, row.wording, row.occurred_at)
 
 
-def _replayed(said: Iterable[_Said], bonds: Collection[_Bond]) -> dict[int, _Answer]:
+def _replayed(said: Iterable[_Said], bonds: Collection[_Bond]) -> dict[int, Answer]:
     """Return {identifier: its answer} after all that was said, as `record_consent` would have written it."""
-    answers: dict[int, _Answer] = {}
+    answers: dict[int, Answer] = {}
     for one in said:
         answers.setdefault(one.identifier, one.answer)
         for identifier in _tied_to(one.identifier, bonds, by=one.recorded_at + SAME_MOMENT):
@@ -83,7 +77,7 @@ def _tied_to(identifier: int, bonds: Collection[_Bond], *, by: datetime) -> set[
     return reached
 
 
-def _write(consents: Iterable[Consent], answers: dict[int, _Answer]) -> None:
+def _write(consents: Iterable[Consent], answers: dict[int, Answer]) -> None:
     for consent in consents:
         answer = answers.get(consent.identifier_id)
         if answer is not None and answer != _answer(consent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -162,7 +163,7 @@ def check_order(order: Order) -> None:
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise InvalidValue(field, messages[0]) from error
-    if len(order.currency) != 3 or not (order.currency.isascii() and order.currency.isupper()):
+    if not re.fullmatch("[A-Z]{3}", order.currency):
         raise InvalidValue("currency", "Enter a code of three letters, such as EUR.")
     if order.total < 0:
         raise InvalidValue("total", "Must not be negative.")
