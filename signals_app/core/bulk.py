@@ -65,8 +65,8 @@ def write_rows(
     Insert rows, in the caller's transaction; each has one value for each of `fields`.
 
     A row whose `unique` fields are there already is changed as `merge` says, field by field, or left alone where
-    `merge` says nothing. Within one call no two rows may be the same in their `unique` fields. Columns that are not named take the default of the database, which
-    not every field has. Values are not validated, but constraints hold.
+    `merge` says nothing. Within one call no two rows may be the same in their `unique` fields. Columns that are not
+    named take the default of the database, which not every field has. Values are not validated, but constraints hold.
     """
     columns = [model._meta.get_field(name) for name in fields]
     conflict = _on_conflict(model, unique, merge or {})

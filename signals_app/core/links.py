@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 MAX_URL_LENGTH = 2_000
 _PATH_CHARACTERS = "/%:@!$&'()*+,;=-._~"
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
+FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
+"""Parsers disagree about these, or drop them in silence; none belongs into a URL unescaped."""
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -22,7 +23,7 @@ def safe_shop_url(url_or_path: str, *, shop_url: str, domains: Iterable[str]) ->
     (with or without "www."), and no port but the store's own. A path ("/products/scarf") is joined to `shop_url`.
     """
     text = url_or_path.strip()
-    if not text or len(text) > MAX_URL_LENGTH or _FORBIDDEN.search(text):
+    if not text or len(text) > MAX_URL_LENGTH or FORBIDDEN.search(text):
         return None
     shop = _split(shop_url)
     parts = _split(text)

@@ -79,6 +79,8 @@ def prune(prunable: Prunable, *, now: datetime, stop_at: float) -> tuple[int, bo
                 found, deleted = _delete_slice(queryset, size, prunable.delete or _delete_rows)
             took = time.monotonic() - started
             count += deleted
+            if deleted < found and time.monotonic() >= stop_at:
+                return count, False  # it was over in the middle of a slice
             if found < size or not deleted:  # what is left over is in use
                 break
             size = next_size(size, took)

@@ -149,6 +149,23 @@ def test_it_stops_when_its_time_is_over_and_goes_on_when_called_again(
     assert (rest["deleted"]["remembered bodies"], rest["is_all"]) == (5 * pruning.SMALLEST, True)
 
 
+def test_whose_time_is_over_in_the_middle_of_a_slice_is_not_all(project: Project) -> None:
+    profiles = [Customer.objects.create(project=project) for _ in range(3)]
+
+    def one_and_the_time_is_over(pks: list[Any], stop_at: float) -> int:
+        Customer.objects.filter(pk=pks[0]).delete()
+        time.sleep(max(0.0, stop_at - time.monotonic()))
+        return 1
+
+    kind = pruning.Prunable(
+        "profiles", lambda now: [Customer.objects.order_by("pk")], delete_outside=one_and_the_time_is_over
+    )
+    found = pruning.prune(kind, now=timezone.now(), stop_at=time.monotonic() + 0.05)
+
+    assert found == (1, False)
+    assert Customer.objects.count() == len(profiles) - 1
+
+
 def test_the_task_asks_for_another_turn_only_when_there_is_more(
     source: WebhookSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
