@@ -74,7 +74,8 @@ def read_item(
     """
     Return an item and what was wrong with it by attribute; no item if what it cannot do without is missing.
 
-    `key_of` returns the key of a product's address, as the shop's patterns have it. `currency` is meant where a price names none. A sale price outside of its dates at `now` is left out.
+    `key_of` returns the key of a product's address, as the shop's patterns have it. `currency` is meant where a price
+    names none. A sale price outside of its dates at `now` is left out.
     """
     problems = Problems()
     sku, title = _text(cells, "id"), _text(cells, "title")

@@ -261,21 +261,21 @@ class TestAFeedWithAnAddress:
     ) -> None:
         feed = ProductFeed.objects.create(project=project, url=shop_server[0], refresh_hours=6)
 
-        assert services.import_due_feeds(now=NOW) == 1
-        assert services.import_due_feeds(now=NOW + timedelta(hours=5)) == 0
+        assert services.import_due_feed(now=NOW)
+        assert not services.import_due_feed(now=NOW + timedelta(hours=5))
         feed.refresh_from_db()
         assert (feed.state, feed.product_count, feed.due_at) == (FeedState.IMPORTED, 1, NOW + timedelta(hours=6))
-        assert services.import_due_feeds(now=NOW + timedelta(hours=6)) == 1
+        assert services.import_due_feed(now=NOW + timedelta(hours=6))
 
     def test_that_fails_is_tried_again_soon_and_keeps_its_products(
         self, project: Project, shop_server: tuple[str, dict[str, Any]]
     ) -> None:
         address, answer = shop_server
         feed = ProductFeed.objects.create(project=project, url=address)
-        services.import_due_feeds(now=NOW)
+        services.import_due_feed(now=NOW)
         answer.update(status=500, body=b"")
 
-        services.import_due_feeds(now=NOW + timedelta(hours=6))
+        services.import_due_feed(now=NOW + timedelta(hours=6))
 
         feed.refresh_from_db()
         assert (feed.state, feed.product_count) == (FeedState.FAILED, 1)
@@ -295,7 +295,7 @@ class TestAFeedWithAnAddress:
             project=project, url="http://127.0.0.1:9/", attempts=services.feeds.MAX_ATTEMPTS
         )
 
-        services.import_due_feeds(now=NOW)
+        services.import_due_feed(now=NOW)
 
         feed.refresh_from_db()
         assert (feed.state, feed.attempts) == (FeedState.FAILED, 0)
@@ -303,11 +303,11 @@ class TestAFeedWithAnAddress:
 
     def test_asked_for_is_read_at_once(self, project: Project, shop_server: tuple[str, dict[str, Any]]) -> None:
         feed = ProductFeed.objects.create(project=project, url=shop_server[0])
-        services.import_due_feeds(now=NOW)
+        services.import_due_feed(now=NOW)
 
         services.request_import(feed=feed, now=NOW + timedelta(minutes=1))
 
-        assert services.import_due_feeds(now=NOW + timedelta(minutes=1)) == 1
+        assert services.import_due_feed(now=NOW + timedelta(minutes=1))
 
 
 class AskedForWhileRead(FileSystemStorage):
@@ -322,11 +322,20 @@ def test_a_feed_asked_for_while_it_is_read_is_read_again(feed: ProductFeed, sett
     feed.upload.save("feed.csv", ContentFile((HEADER + SCARF).encode()))
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "tests.catalog.test_feeds.AskedForWhileRead"}}
 
-    assert services.import_due_feeds(now=NOW) == 1
+    assert services.import_due_feed(now=NOW)
 
     feed.refresh_from_db()
     assert (feed.due_at, feed.lease_token) == (NOW + timedelta(seconds=1), None)
-    assert services.import_due_feeds(now=NOW + timedelta(seconds=2)) == 1
+    assert services.import_due_feed(now=NOW + timedelta(seconds=2))
+
+
+def test_feeds_are_claimed_one_by_one(project: Project, settings: Any) -> None:
+    for name in ("first", "second"):
+        ProductFeed.objects.create(project=project, name=name, due_at=NOW, url="http://127.0.0.1:9/")
+
+    services.import_due_feed(now=NOW)
+
+    assert ProductFeed.objects.filter(due_at=NOW, lease_until=None).count() == 1
 
 
 class TestWhatAPersonSet:

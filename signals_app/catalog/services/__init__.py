@@ -1,7 +1,7 @@
 """What other rooms may ask of the catalogue: feeds, products by their pages, patterns of addresses, coupons."""
 
 from signals_app.catalog.services.coupons import add_coupons, claim_coupon
-from signals_app.catalog.services.feeds import FeedReport, import_due_feeds, import_feed, request_import
+from signals_app.catalog.services.feeds import FeedReport, import_due_feed, import_feed, request_import
 from signals_app.catalog.services.page_aliases import ignore_pages, say_page_shows, unmatched_among
 from signals_app.catalog.services.product_rows import put_product_group, remove_product_group
 from signals_app.catalog.services.products import (
@@ -24,7 +24,7 @@ __all__ = [
     "facts_by_key",
     "follow_feed_again",
     "ignore_pages",
-    "import_due_feeds",
+    "import_due_feed",
     "import_feed",
     "keep_by_hand",
     "newest_in",

@@ -90,24 +90,27 @@ def request_import(*, feed: ProductFeed, now: datetime) -> None:
     ProductFeed.objects.filter(pk=feed.pk).update(state=FeedState.WAITING, due_at=now, attempts=0)
 
 
-def import_due_feeds(*, now: datetime, limit: int = 5) -> int:
+def import_due_feed(*, now: datetime) -> bool:
     """
-    Import the feeds whose time has come, and return how many.
+    Import the feed that has been due for longest, and say whether there was one.
 
     One that is asked for while it is read (`request_import`) is due again at once: its file may be another by then.
     """
     due = ProductFeed.objects.filter(Q(due_at__lte=now) | Q(due_at=None, state=FeedState.WAITING)).order_by("due_at")
-    claim = claims.claim(due, now=now, lease=LEASE, limit=limit)
-    for feed in ProductFeed.objects.filter(pk__in=claim.pks).select_related("project"):
+    # One at a time: the lease of a second would run while the first is read.
+    claim = claims.claim(due, now=now, lease=LEASE, limit=1)
+    if not claim.pks:
+        return False
+    feed = ProductFeed.objects.select_related("project").get(pk=claim.pks[0])
+    if feed.attempts <= MAX_ATTEMPTS:
+        report = import_feed(feed=feed, now=now)
+    else:
         report = FeedReport(problem="Reading it was broken off again and again.")
-        if feed.attempts <= MAX_ATTEMPTS:
-            report = import_feed(feed=feed, now=now)
-        else:
-            _note_outcome(feed, report, now)
-        held = ProductFeed.objects.filter(pk=feed.pk, lease_token=claim.token)
-        held.filter(due_at=feed.due_at).update(due_at=_next_time(feed, report, now))
-        held.update(attempts=0, lease_token=None, lease_until=None)
-    return len(claim.pks)
+        _note_outcome(feed, report, now)
+    held = ProductFeed.objects.filter(pk=feed.pk, lease_token=claim.token)
+    held.filter(due_at=feed.due_at).update(due_at=_next_time(feed, report, now))
+    held.update(attempts=0, lease_token=None, lease_until=None)
+    return True
 
 
 def _next_time(feed: ProductFeed, report: FeedReport, now: datetime) -> datetime | None:
