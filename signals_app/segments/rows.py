@@ -245,7 +245,7 @@ def _number(text: str, field: Field, expected: str) -> int | float:
         number = Decimal("NaN")
     if not number.is_finite() or abs(number) >= Decimal("1e15"):
         raise _Unreadable("value", f"{field.label}: “{text}” is not {expected}.")
-    if field.is_share and expected == "a number":
+    if field.is_share:
         return float(number / 100)
     return int(number) if number == number.to_integral_value() else float(number)
 

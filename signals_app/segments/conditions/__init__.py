@@ -3,8 +3,9 @@ The condition language: one tree, two compilers.
 
 A tree is `{}` (holds for everyone), `{"all": [tree, ...]}`, `{"any": [tree, ...]}`, `{"not": tree}` or a leaf
 `{"field": "drop_proba", "op": "gte", "value": 0.8}`. `to_q` asks the database, `holds` asks a dict of values; both give
-the same answer (`Columns` is `holds` for many dicts at once), and both know only true and false: a comparison with an unknown value is false (so its `not` is true).
-The two exceptions say so in their name: `is_unknown`, and `not_within_days`, which also holds for what never happened.
+the same answer (`Columns` is `holds` for many dicts at once), and both know only true and false: a comparison with an
+unknown value is false (so its `not` is true). The two exceptions say so in their name: `is_unknown`, and
+`not_within_days`, which also holds for what never happened.
 Text is compared letter by letter, case included, since databases disagree on what else "equal" could mean.
 """
 

@@ -1,3 +1,5 @@
+"""What other rooms may ask of segments: who is in one, how many, and what a tree being edited means."""
+
 from signals_app.segments.services.audiences import (
     AudienceSample,
     count_and_sample,

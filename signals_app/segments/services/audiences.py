@@ -76,7 +76,6 @@ def matching_customers(*, project: Project, tree: Any, now: datetime) -> QuerySe
     Return the profiles of a store for which the tree holds at `now`; each appears once.
 
     :raises InvalidCondition: if the tree is not one of the grammar.
-    :raises TookTooLong: if not even the sample could be read, in a database with its hands full.
     """
     node = conditions.parse(tree, fields.fields(Scope.PROFILE))
     return Customer.objects.filter(conditions.to_q(node, now=now), project=project)
@@ -97,6 +96,7 @@ def count_and_sample(
     holds the values of the sample, if somebody has read them already.
 
     :raises InvalidCondition: if the tree is not one of the grammar.
+    :raises TookTooLong: if not even the sample could be read, in a database with its hands full.
     """
     node = conditions.parse(tree, fields.fields(Scope.PROFILE))
     count, is_exact = _count(project, node, now, sampled)
@@ -115,9 +115,23 @@ def _count(
         with time_limit(COUNT_SECONDS):
             return Customer.objects.filter(conditions.to_q(node, now=now), project=project).count(), True
     except TookTooLong:
-        values = sampled or _sampled_values(project, node, now)
-        holding = sum(conditions.holds(node, found, now=now) for found in values.values())
-        return round(count_profiles(project=project) * holding / max(1, len(values))), False
+        return _estimate(project, node, now, sampled), False
+
+
+def estimate_count(*, project: Project, tree: Any, now: datetime) -> int:
+    """
+    Return about how many profiles the tree holds for, from a sample.
+
+    :raises InvalidCondition: if the tree is not one of the grammar.
+    :raises TookTooLong: if the sample could not be read in `ESTIMATE_SECONDS`.
+    """
+    return _estimate(project, conditions.parse(tree, fields.fields(Scope.PROFILE)), now, None)
+
+
+def _estimate(project: Project, node: Node, now: datetime, sampled: Mapping[UUID, Mapping[str, Any]] | None) -> int:
+    values = sampled or _sampled_values(project, node, now)
+    holding = sum(conditions.holds(node, found, now=now) for found in values.values())
+    return round(count_profiles(project=project) * holding / max(1, len(values)))
 
 
 def _sampled_values(project: Project, node: Node, now: datetime) -> dict[UUID, dict[str, Any]]:

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from signals_app.core.time_limit import TookTooLong, time_limit
 from signals_app.segments.conditions import InvalidCondition
 from signals_app.segments.models import Segment
-from signals_app.segments.services.audiences import COUNT_SECONDS, count_and_sample, segment_customers
+from signals_app.segments.services.audiences import COUNT_SECONDS, estimate_count, segment_customers
 
 COUNTED_EVERY = timedelta(minutes=15)
 AT_REST_SECONDS = 5.0
@@ -47,8 +47,7 @@ def _count(segment: Segment, now: datetime, seconds: float) -> tuple[int | None,
             with time_limit(seconds):
                 return segment_customers(segment=segment, now=now).count(), True
         except TookTooLong:
-            found = count_and_sample(project=segment.project, tree=segment.conditions, now=now, limit=0)
-            return found.count, found.is_exact
+            return estimate_count(project=segment.project, tree=segment.conditions, now=now), False
     except InvalidCondition:
         return None, True
     except TookTooLong:
