@@ -7,6 +7,7 @@ from itertools import islice
 
 from django.db import transaction
 
+from signals_app.core.bulk import change_rows
 from signals_app.facts.constants import MAX_SUBJECTS, FactKind
 from signals_app.facts.models import Fact, FactReader
 from signals_app.projects.models import Project
@@ -35,14 +36,13 @@ def sequence(*, limit: int = 1_000) -> int:
     """
     FactReader.objects.get_or_create(name=SEQUENCER)
     counter = FactReader.objects.select_for_update(no_key=True).get(name=SEQUENCER)
-    waiting = list(Fact.objects.filter(position=None).order_by("pk").only("pk")[:limit])
-    for fact in waiting:
-        counter.position += 1
-        fact.position = counter.position
-    if waiting:
-        Fact.objects.bulk_update(waiting, ["position"])
+    waiting = Fact.objects.filter(position=None).order_by("pk").values_list("pk", flat=True)[:limit]
+    numbered = [(pk, position) for position, pk in enumerate(waiting, start=counter.position + 1)]
+    if numbered:
+        change_rows(Fact, key="id", fields=("position",), rows=numbered)
+        counter.position += len(numbered)
         counter.save(update_fields=["position"])
-    return len(waiting)
+    return len(numbered)
 
 
 def read_facts(*, reader: str, kinds: Collection[FactKind], limit: int = 100) -> list[Fact]:
