@@ -159,7 +159,7 @@ def amount(text: str, column: str) -> Decimal:
 
 
 def text_of(text: str, column: str, *, max_length: int) -> str:
-    """Read a text; :raises RowRefused: if it is too long or holds what no text has."""
+    """Read a text; :raises RowRefused: if it is too long."""
     if len(text) > max_length:
         raise RowRefused(column, f"Longer than {max_length:,} characters.")
     return text

@@ -24,7 +24,7 @@ def continue_transfers(**_: object) -> None:
         imported = services.continue_import(now=timezone.now(), seconds=max(left / 2, 1))
         if not (exported.is_more or imported.is_more):
             return
-    continue_transfers.delay()
+    wake()
 
 
 def wake() -> None:

@@ -35,8 +35,7 @@ def delete_personal_files(*, project: Project, before: datetime) -> int:
 def delete_exports(exports: QuerySet[ExportFile]) -> int:
     """Delete exports, each file before its row: a row without a file would only be a download that fails."""
     found = list(exports)
-    for export in found:
-        _delete_files([export])
+    _delete_files(found)
     ExportFile.objects.filter(pk__in=[export.pk for export in found]).delete()
     return len(found)
 
