@@ -185,6 +185,8 @@ def save_view(*, project: Project, owner: User, list_name: str, name: str, query
     :raises ValidationError: if a value is not valid; it names the field.
     :raises TooManyViews: if the person has `MOST_VIEWS` of this list already.
     """
+    # The store's row is the lock: two clicks on the same button are one view.
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     own = SavedView.objects.filter(project=project, owner=owner, list_name=list_name)
     view = own.filter(name=name).first() or SavedView(project=project, owner=owner, list_name=list_name, name=name)
     if view._state.adding and own.count() >= MOST_VIEWS:

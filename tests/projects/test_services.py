@@ -2,10 +2,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from signals_app.projects import services
-from signals_app.projects.models import ApiKey, Project, validate_time_zone
+from signals_app.projects.models import ApiKey, Project, SavedView, validate_time_zone
+from tests.customers.test_identity_races import at_once
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -77,3 +79,17 @@ class TestAKey:
     def test_is_refused_with_no_scope_or_an_unknown_one(self, shop: Project, scopes: list[str]) -> None:
         with pytest.raises(ValidationError):
             services.create_api_key(project=shop, name="till", scopes=scopes)
+
+
+def test_two_clicks_that_save_a_view_are_one_view(transactional_db: None) -> None:
+    shop = services.create_project(slug="shop", name="Shop", shop_url="https://shop.example/")
+    ada = get_user_model().objects.create_user("ada")
+
+    def save() -> None:
+        services.save_view(
+            project=shop, owner=ada, list_name="customers.customer", name="Leaving", query="q=x", is_shared=False
+        )
+
+    at_once(*[save] * 4)
+
+    assert SavedView.objects.count() == 1
