@@ -152,6 +152,6 @@ def line_item(*, sku: str, title: Any, quantity: Any, price: Decimal | None) -> 
         "sku": sku,
         "title": text_of(title, longest=300),
         "quantity": whole(quantity, default=1),
-        "price": str(price or ""),
+        "price": "" if price is None else str(price),
     }
     return {name: value for name, value in item.items() if value != ""}

@@ -315,7 +315,8 @@ class TestTheNightlyComparison:
         deliver("orders/create", same | {"updated_at": said_at(days=2, minutes=1)})
         deliver("orders/create", same | {"id": 2, "customer": {"id": 2}, "updated_at": said_at(days=3)})
         refund = {"id": "gid://shopify/Refund/1", "createdAt": said_at(days=1), "totalRefundedSet": money("59.90")}
-        server.orders = [order_node(1), order_node(2, refunds=[refund]), order_node(3)]
+        late = f"{NOW - timedelta(days=3):%Y-%m-%d}T23:30:00Z"  # the next day in the store's Berlin
+        server.orders = [order_node(1), order_node(2, refunds=[refund]), order_node(3, processedAt=late)]
 
         self.run()
 

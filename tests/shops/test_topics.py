@@ -52,6 +52,11 @@ class TestAnOrder:
         assert ShopDelivery.objects.get().identifier == order.identifier
         assert (outcome().processed, outcome().passed_over) == (1, 0)
 
+    def test_knows_the_price_of_what_was_given_away(self, deliver: Deliver, order_body: Build) -> None:
+        deliver("orders/create", order_body(line_items=[{"variant_id": 1, "title": "Sticker", "price": "0.00"}]))
+
+        assert Order.objects.get().items == [{"sku": "1", "title": "Sticker", "quantity": 1, "price": "0.00"}]
+
     def test_of_a_guest_is_that_of_an_address(self, deliver: Deliver, order_body: Build) -> None:
         deliver("orders/create", order_body(customer=None))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
 
 from signals_app.customers.constants import OrderState
 from signals_app.customers.models import Order
@@ -33,7 +36,8 @@ def compare_and_put(*, shop: ShopConnection, said: ShopOrder, started_at: dateti
 def _differences(shop: ShopConnection, known: Order | None, said: ShopOrder) -> str:
     shown = said.name or said.order_id
     if known is None:
-        return f"{shown} of {said.placed_at:%-d %B %Y} was missing: {said.total} {said.currency}."
+        placed = timezone.localtime(said.placed_at, ZoneInfo(shop.project.time_zone))
+        return f"{shown} of {placed:%-d %B %Y} was missing: {said.total} {said.currency}."
     newest = ShopObject.objects.filter(shop=shop, kind=ObjectKind.ORDER, object_id=said.order_id)
     if newest.filter(changed_at__gt=said.changed_at).exists():
         return ""  # ours is the newer: a webhook came while we read
