@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 from signals_app.catalog import matching
 from signals_app.catalog.constants import Availability
+from signals_app.core.numbers import with_point
 
 LARGEST_PRICE = Decimal("9999999999.99")
 CENT = Decimal("0.01")
 MAX_LENGTHS = {"id": 100, "item_group_id": 100, "title": 300, "brand": 150, "category": 300, "description": 10_000}
 MAX_ADDRESS = 2_000
 
-_PRICE = re.compile(r"^(?P<before>[A-Z]{3}|[€£$])?\s*(?P<amount>\d[\d.,'  ]*)\s*(?P<after>[A-Z]{3}|[€£$])?$")
+_PRICE = re.compile(r"^(?P<before>[A-Z]{3}|[€£$])?\s*(?P<amount>\d[\d.,' ]*)\s*(?P<after>[A-Z]{3}|[€£$])?$")
 _SYMBOLS = {"€": "EUR", "£": "GBP"}
 _AVAILABILITY = {
     "instock": Availability.IN_STOCK,
@@ -115,23 +116,17 @@ def read_price(text: str, *, currency: str) -> tuple[Decimal, str]:
     if not found:
         raise ValueError("Not a price such as “19.90 EUR”.")
     named = found["before"] or found["after"] or ""
-    amount = _amount(re.sub(r"['  ]", "", found["amount"]))
+    amount = _amount(re.sub(r"[' ]", "", found["amount"]))
     if amount > LARGEST_PRICE:
         raise ValueError("The price is too large.")
     return amount, _SYMBOLS.get(named, named if len(named) == 3 else currency)
 
 
 def _amount(digits: str) -> Decimal:
-    """Read a number in either notation: what stands last of "." and "," is the decimal mark."""
-    comma, point = digits.rfind(","), digits.rfind(".")
-    if comma > point and (point >= 0 or len(digits) - comma - 1 != 3) and digits.count(",") == 1:
-        digits = digits.replace(".", "").replace(",", ".")
-    else:
-        digits = digits.replace(",", "")
-        if digits.count(".") > 1:
-            digits = digits.replace(".", "")
+    """Read a number in either notation; points that stand several times part thousands."""
+    said = with_point(digits)
     try:
-        return Decimal(digits).quantize(CENT)
+        return Decimal(said.replace(".", "") if said.count(".") > 1 else said).quantize(CENT)
     except InvalidOperation:
         raise ValueError("The price is too large or no number.") from None
 

@@ -87,6 +87,7 @@ __all__ = [
     "display",
     "note_form_errors",
     "post_action",
+    "take_over",
 ]
 
 ADDITION, CHANGE, DELETION = 1, 2, 3  # of django.contrib.admin.models, which may not be read yet
@@ -346,6 +347,12 @@ class HistoricalAdmin(ProjectScopedAdmin[M], SimpleHistoryAdmin):  # type: ignor
     def _require_own(self, request: HttpRequest, object_id: str) -> None:
         if self.get_object(request, object_id) is None:
             raise Http404(f"There is no {self.opts.verbose_name} {object_id!r} in this store.")
+
+
+def take_over(row: Model, made: Model) -> None:
+    """Let the row of a form be the one that a service has made of what was filled in."""
+    row.__dict__.update({name: value for name, value in made.__dict__.items() if not name.startswith("_")})
+    row._state.adding = False
 
 
 def note_form_errors(request: HttpRequest, form: ModelForm[Any] | Any) -> None:

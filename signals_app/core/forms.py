@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from django.forms import ModelForm
@@ -19,7 +17,7 @@ else:
             return cls
 
 
-__all__ = ["JsonObjectField", "LinesField", "ModelForm"]
+__all__ = ["LinesField", "ModelForm"]
 
 
 class LinesField(forms.CharField):
@@ -45,26 +43,3 @@ class LinesField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.to_python(initial or []) != self.to_python(data or ""))
-
-
-class JsonObjectField(forms.CharField):
-    """A JSON object, written and read in the order in which a person wrote it."""
-
-    widget = forms.Textarea
-
-    def prepare_value(self, value: Any) -> Any:
-        return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict) else value
-
-    def to_python(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return value
-        text = super().to_python(value)
-        if not text:
-            return {}
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValidationError("Not valid JSON: %(error)s", params={"error": str(error)}) from error
-        if not isinstance(found, dict):
-            raise ValidationError("Write a JSON object: {…}.")
-        return found

@@ -20,6 +20,7 @@ from signals_app.core.admin import (
     TextInput,
     display,
     post_action,
+    take_over,
 )
 from signals_app.core.countries import country_code
 from signals_app.core.display import ago, badge, lines
@@ -273,8 +274,7 @@ class ApiKeyAdmin(ProjectScopedAdmin[ApiKey]):
             scopes=form.cleaned_data["scopes"],
             expires_at=form.cleaned_data["expires_at"],
         )
-        obj.__dict__.update({key: value for key, value in made.__dict__.items() if not key.startswith("_")})
-        obj._state.adding = False
+        take_over(obj, made)
         request._new_api_key = text  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:

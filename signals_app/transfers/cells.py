@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
+from signals_app.core.numbers import with_point
 from signals_app.transfers.exceptions import RowRefused
 
 _YES = frozenset(
@@ -53,7 +54,7 @@ _NO = frozenset(
     ]
 )
 _GERMAN_DATE = re.compile(r"^(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?$")
-_PLAIN_NUMBER = re.compile(r"^-?\d+([.,]\d+)?$")
+_PLAIN_NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
 EARLIEST_YEAR = 1990
 
 _FORMULA = re.compile(r"^'*[=+\-@\t\r\n＝＋－＠]")
@@ -136,12 +137,7 @@ def amount(text: str, column: str) -> Decimal:
 
     :raises RowRefused: if it is none, negative, more exact than two decimals, or too large.
     """
-    digits = re.sub(r"['\s\u00a0\u202f]", "", text)
-    comma, point = digits.rfind(","), digits.rfind(".")
-    if comma > point and digits.count(",") == 1 and (point >= 0 or len(digits) - comma - 1 != 3):
-        digits = digits.replace(".", "").replace(",", ".")
-    else:
-        digits = digits.replace(",", "")
+    digits = with_point(re.sub(r"['\s\u00a0\u202f]", "", text))
     if not _PLAIN_NUMBER.match(digits):
         raise RowRefused(column, "Not an amount such as 59.90; leave the currency to its own column.")
     try:

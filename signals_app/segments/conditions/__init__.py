@@ -33,7 +33,6 @@ from signals_app.segments.conditions.wording import (
     DATE_OP_WORDS,
     OP_WORDS,
     amount_text,
-    number_text,
     sentence,
     value_text,
 )
@@ -57,7 +56,6 @@ __all__ = [
     "field_names",
     "holds",
     "leaves",
-    "number_text",
     "parse",
     "problems",
     "readable_leaves",

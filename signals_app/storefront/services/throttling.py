@@ -42,6 +42,7 @@ def is_throttled(*, storefront: Storefront, address: IPv4Address | IPv6Address |
 
 
 def slot_of(address: IPv4Address | IPv6Address | None) -> int:
+    """Return the slot that the calls of an address are counted in, of IPv6 those of its whole /64."""
     text = str(address or "")
     if isinstance(address, IPv6Address):
         text = str(ip_network((address, IPV6_PREFIX), strict=False))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, display
+from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, display, take_over
 from signals_app.core.display import ago, badge, meter
 from signals_app.transfers import kinds, services
 from signals_app.transfers.admin.forms import ExportForm
@@ -41,6 +41,7 @@ class ExportFileAdmin(ProjectScopedAdmin[ExportFile]):
     list_display = ("what", "of_what", "state_badge", "progress", "asked", "expires")
     list_display_links = ("what",)
     list_filter = (("state", ChoicesFilter),)
+    list_select_related = ("project",)
     search_fields = ("requested_by",)
     search_help_text = "Who asked for it"
     ordering = ("-created_at", "-pk")
@@ -89,8 +90,7 @@ class ExportFileAdmin(ProjectScopedAdmin[ExportFile]):
             neutralises_formulas=form.cleaned_data["neutralises_formulas"],
             now=timezone.now(),
         )
-        obj.__dict__.update({key: value for key, value in made.__dict__.items() if not key.startswith("_")})
-        obj._state.adding = False
+        take_over(obj, made)
         wake()
 
     def response_add(self, request: HttpRequest, obj: ExportFile, post_url_continue: str | None = None) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, action, display, post_action
+from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, action, display, post_action, take_over
 from signals_app.core.display import ago, badge, inside_link, lines, meter
 from signals_app.core.numbers import percent
 from signals_app.transfers import cells, kinds, services
@@ -127,8 +127,7 @@ class ImportRunAdmin(ProjectScopedAdmin[ImportRun]):
             by=request.user.get_username(),
             now=timezone.now(),
         )
-        obj.__dict__.update({key: value for key, value in made.__dict__.items() if not key.startswith("_")})
-        obj._state.adding = False
+        take_over(obj, made)
 
     def response_add(self, request: HttpRequest, obj: ImportRun, post_url_continue: str | None = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:transfers_importrun_columns", args=[obj.pk]))
