@@ -1,3 +1,5 @@
+"""Wake-up calls: each looks for what is due, and is safe to run at any time, any number of times."""
+
 from __future__ import annotations
 
 import time
@@ -5,6 +7,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
+from signals_app.core.turns import in_turn
 from signals_app.shopper_signals import services
 
 SECONDS_A_CALL = 30.0
@@ -12,20 +15,19 @@ SECONDS_A_CALL = 30.0
 
 
 @shared_task
-def refresh_due_profiles(**kwargs: object) -> int:
-    """Score the profiles again whose time has come, whose shopper has ordered, whose half-life has changed, or whose history is new."""
+@in_turn()
+def refresh_due_profiles(**kwargs: object) -> None:
+    """Score or fold anew the profiles whose time has come, after orders, another half-life or a history that is new."""
     now, until = timezone.now(), time.monotonic() + SECONDS_A_CALL
-    count = 0
     for step in services.PROFILE_STEPS:
-        while time.monotonic() < until and (done := step(now=now)):
-            count += done
-    return count
+        while time.monotonic() < until and step(now=now):
+            pass
 
 
 @shared_task
-def continue_recomputations(**kwargs: object) -> int:
-    """Fold the next profiles anew for those who asked for it, for half a minute at most; return how many slices."""
-    until, count = time.monotonic() + SECONDS_A_CALL, 0
+@in_turn()
+def continue_recomputations(**kwargs: object) -> None:
+    """Fold the next profiles anew for those who asked for it, for half a minute at most."""
+    until = time.monotonic() + SECONDS_A_CALL
     while time.monotonic() < until and services.continue_recompute(now=timezone.now()):
-        count += 1
-    return count
+        pass

@@ -217,7 +217,8 @@ class TestTheSweeper:
         record(project, [make_signal(NOW - timedelta(days=400), shopper(), **EXAMPLE, num_events=25)])
         IntentProfile.objects.update(review_at=NOW - timedelta(days=400))
 
-        assert tasks.refresh_due_profiles(unknown="argument") == 1
+        tasks.refresh_due_profiles(unknown="argument")
+
         assert IntentProfile.objects.get().stage == Stage.LAPSED
 
     def test_takes_few_statements_for_many(
