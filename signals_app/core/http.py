@@ -102,8 +102,9 @@ def request(
     """
     Send one request and return the answer, whatever its status; a redirect is an answer like any other.
 
-    `timeout` is in seconds, for all of it; connecting gets `CONNECT_SECONDS` of them. `allow_private` are networks that
-    may be reached although they are not public, on any port; by default `settings.OUTGOING_ALLOW_PRIVATE`.
+    `timeout` is in seconds, for all of it but looking up the name, for which the system has limits of its own;
+    connecting gets `CONNECT_SECONDS` of them. `allow_private` are networks that may be reached although they are not
+    public, on any port; by default `settings.OUTGOING_ALLOW_PRIVATE`.
 
     :raises BlockedAddress: if the URL or an address behind its name is not allowed; permanent.
     :raises BadCertificate: if whoever answers cannot prove to be that host.
