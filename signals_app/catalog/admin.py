@@ -225,7 +225,8 @@ class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
         return (where, ("Last import", {"fields": ("state_badge", "product_count", "imported", "problem_list")}))
 
     def save_model(self, request: HttpRequest, obj: ProductFeed, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        # The other columns are a worker's, who may be writing them at this moment.
+        obj.save(update_fields=[*form.changed_data, "updated_at"] if change else None)
         if not change or {"url", "upload", "format"} & set(form.changed_data):
             services.request_import(feed=obj, now=timezone.now())
             messages.info(request, "The feed is read within a minute.")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -41,6 +45,29 @@ def test_a_feed_is_read_again_when_asked_for(marketer: Client, project: Project)
 
     assert feed.state == "WAITING"
     assert feed.due_at is not None
+
+
+class ImportEndsMeanwhile(FileSystemStorage):
+    """Files that are stored in the moment in which an import of the feed comes to its end."""
+
+    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
+        ProductFeed.objects.update(product_count=7, lease_token=None, lease_until=None)
+        return super().save(name, content, max_length)
+
+
+def test_a_feed_changed_while_its_import_ends_keeps_what_came_of_that(
+    marketer: Client, project: Project, settings: Any
+) -> None:
+    leased = {"lease_token": uuid.uuid4(), "lease_until": timezone.now() + timedelta(minutes=9)}
+    feed = ProductFeed.objects.create(project=project, upload="feeds/old.csv", **leased)
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "tests.catalog.test_admin.ImportEndsMeanwhile"}}
+
+    address = reverse("admin:catalog_productfeed_change", args=[feed.pk])
+    marketer.post(address, FEED | {"upload": SimpleUploadedFile("new.csv", b"id,title,link\n")})
+
+    feed.refresh_from_db()
+    assert (feed.name, feed.product_count, feed.lease_token, feed.lease_until) == ("Main", 7, None, None)
+    assert feed.upload.name.startswith("feeds/new")
 
 
 @pytest.mark.parametrize("url", ["", "ftp://shop.example.com/feed.xml", "javascript:alert(1)", "nonsense"])
