@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from django.db.models import Max, Model, Q
 
+from signals_app.catalog.models import PageAlias
 from signals_app.customers import newest
 from signals_app.customers.constants import ConflictState, Evidence, FulfilmentState, IdentifierKind, OrderState, Topic
 from signals_app.customers.facets import (
@@ -24,6 +25,7 @@ from signals_app.customers.facets import (
     Tone,
     deleting,
 )
+from signals_app.customers.forgetting import rewriting, take_out_of_log
 from signals_app.customers.mentions import Mentions
 from signals_app.customers.models import (
     Checkout,
@@ -40,6 +42,7 @@ from signals_app.customers.models import (
 from signals_app.customers.traits import describe
 from signals_app.projects.models import SavedView
 from signals_app.transfers import services as transfers
+from signals_app.transfers.models import ImportRun
 
 
 def rows(found: Iterable[Mapping[str, object]]) -> Iterator[dict[str, Any]]:
@@ -195,6 +198,25 @@ PARTS = (
         is_search=True,
     ),
     ErasePart("Saved views that search for them", _forget_searches, is_search=True),
+    ErasePart(
+        "Names of imported files that name them",
+        rewriting(lambda subject: ImportRun.objects.filter(project=subject.customer.project), "file_name"),
+        outcome="made anonymous",
+        is_search=True,
+    ),
+    ErasePart(
+        "Visited pages told by hand that name them",
+        rewriting(lambda subject: PageAlias.objects.filter(project=subject.customer.project), "pattern"),
+        outcome="made anonymous",
+        is_search=True,
+    ),
+    ErasePart(
+        "Names in the audit log that name them",
+        take_out_of_log,
+        outcome="made anonymous",
+        why="what was done, by whom and when, stays as it was",
+        is_search=True,
+    ),
     ErasePart("Possible duplicates", deleting(lambda subject: _conflicts(subject.customer))),
     ErasePart(
         "Links between known IDs",
@@ -234,7 +256,7 @@ FACET = Facet(
             "Fingerprints of the known IDs",
             "so that replays, imports and the shop's programs do not bring the person back; nobody can read them",
         ),
-        Kept("Audit log and the list of what happened", "they name the profile by its random id only"),
+        Kept("Audit log and the list of what happened", "they call the profile by its random id only"),
     ),
     last_seen=last_seen,
     describe=describe,

@@ -1,5 +1,6 @@
 """
-Whether a request names a person, for requests that nothing ties to one: they wait, are unreadable or were refused.
+Whether a text names a person, where nothing ties it to one: a request that waits, is unreadable or was refused, and
+what members of the team typed.
 
 An address is looked for anywhere. Other identifiers count where the connection says that the identity stands, and
 elsewhere only when they are long enough to mean nothing else: a customer number of "7" stands in every body.
@@ -11,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from urllib.parse import unquote
 
-from signals_app.customers.constants import IdentifierKind
+from signals_app.customers.constants import ERASED_PERSON, IdentifierKind
 from signals_app.customers.joining import Key
 
 SHORTEST = 6
@@ -40,6 +41,13 @@ class Mentions:
             return True
         read = unquote(_ESCAPED.sub(_character, plain.replace("\\/", "/")), errors="replace").casefold()
         return read != plain and self.pattern.search(read) is not None
+
+    def taken_out_of(self, text: str) -> str:
+        """Return a text with `ERASED_PERSON` where it names the person; in place of it all where that is escaped."""
+        if self.pattern is None or not self.found_in(text):
+            return text
+        without = re.sub(self.pattern.pattern, ERASED_PERSON, text, flags=re.IGNORECASE)
+        return ERASED_PERSON if self.found_in(without) else without
 
 
 def _is_telling(key: Key) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Lower
 
 from signals_app.customers import newest
 from signals_app.customers.facets import (
@@ -22,10 +23,12 @@ from signals_app.customers.facets import (
     Trait,
     deleting,
 )
+from signals_app.customers.forgetting import rewriting
+from signals_app.customers.mentions import Mentions
 from signals_app.customers.models import Customer
 from signals_app.customers.traits import moment
 from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessageState, SuppressionReason, reason_words
-from signals_app.emails.models import EmailMessage, MailboxMail, Suppression
+from signals_app.emails.models import EmailMessage, EmailTemplate, MailboxMail, Suppression
 from signals_app.emails.services import addresses_of, anonymise_suppressions, is_suppressed
 
 MODELS: tuple[type[Model], ...] = (EmailMessage, MailboxMail)
@@ -108,6 +111,16 @@ def _hash_suppressions(subject: Subject, place: str, limit: int) -> Step:
     return Step(anonymise_suppressions(project=subject.customer.project, emails=subject.emails))
 
 
+def _delete_tests(subject: Subject, place: str, limit: int) -> Step:
+    """Delete test mails, which go to the team and are tied to no shopper, filled in with what the person did."""
+    wanted = Mentions(subject.known_ids)
+    tests = MailboxMail.objects.filter(project=subject.customer.project, message=None, pk__gt=int(place or 0))
+    chosen = list(tests.order_by("pk").values_list("pk", "subject", "html", "text")[:limit])
+    named = [pk for pk, *said in chosen if wanted.found_in(" ".join(said))]
+    MailboxMail.objects.filter(pk__in=named).delete()
+    return Step(len(named), str(chosen[-1][0]) if len(chosen) == limit else None)
+
+
 PARTS = (
     ErasePart(
         "Addresses that must get no mail",
@@ -116,12 +129,26 @@ PARTS = (
         why="a fingerprint stays: should the address ever come back, it still gets no mail",
     ),
     ErasePart("Captured mails", deleting(lambda subject: _captured(subject.customer, subject.emails))),
+    ErasePart("Captured test mails that show their profile", _delete_tests, is_search=True),
     ErasePart("E-mails", deleting(lambda subject: EmailMessage.objects.filter(identifier__customer=subject.customer))),
+    ErasePart(
+        "Templates whose name names them",
+        rewriting(lambda subject: EmailTemplate.objects.filter(project=subject.customer.project), "name"),
+        outcome="made anonymous",
+        is_search=True,
+    ),
+    ErasePart(
+        "Earlier versions of these templates",
+        rewriting(lambda subject: EmailTemplate.history.filter(project_id=subject.customer.project_id), "name"),
+        outcome="made anonymous",
+        is_search=True,
+    ),
 )
 
 
 def _captured(customer: Customer, addresses: list[str]) -> QuerySet[MailboxMail]:
-    to_them = MailboxMail.objects.filter(project=customer.project, to_email__in=addresses)
+    in_store = MailboxMail.objects.filter(project=customer.project).annotate(address=Lower("to_email"))
+    to_them = in_store.filter(address__in=addresses)
     of_theirs = MailboxMail.objects.filter(message__identifier__customer=customer)
     return MailboxMail.objects.filter(Q(pk__in=of_theirs.values("pk")) | Q(pk__in=to_them.values("pk")))
 
@@ -147,6 +174,9 @@ FACET = Facet(
     tables=TABLES,
     files=_files,
     parts=PARTS,
-    kept=(Kept("Mails in the shopper's own mailbox and at the mail service", "they are out of this program's reach"),),
+    kept=(
+        Kept("Mails in the shopper's own mailbox and at the mail service", "they are out of this program's reach"),
+        Kept("What templates say", "it goes to all shoppers; if one was written for this person alone, delete it"),
+    ),
     describe=describe,
 )

@@ -21,11 +21,12 @@ from signals_app.customers.facets import (
     Trait,
     deleting,
 )
+from signals_app.customers.forgetting import rewriting
 from signals_app.customers.models import Customer
 from signals_app.customers.traits import moment
 from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.decision import GATE_NAMES
-from signals_app.remarketing.models import RuleMatch
+from signals_app.remarketing.models import RuleMatch, RuleVariant
 from signals_app.remarketing.services import erased_results, forgetting, merging, standing
 
 
@@ -138,10 +139,10 @@ FACET = Facet(
         ),
         ErasePart("Recipient activity", deleting(_theirs, erased_results.delete_matches)),
         ErasePart(
-            "Automations whose conditions name them",
+            "Automations that name them",
             forgetting.take_out_of_rules,
             outcome="made anonymous",
-            why="the address or ID was taken out, in a new version: the condition says “(erased person)” and finds nobody by it",
+            why="name and conditions say “(erased person)” instead, which finds nobody; the conditions in a new version",
             is_search=True,
         ),
         ErasePart(
@@ -153,6 +154,12 @@ FACET = Facet(
         ErasePart(
             "Earlier versions of automations that name them",
             forgetting.take_out_of_versions,
+            outcome="made anonymous",
+            is_search=True,
+        ),
+        ErasePart(
+            "Variations whose name names them",
+            rewriting(lambda subject: RuleVariant.objects.filter(rule__project=subject.customer.project), "name"),
             outcome="made anonymous",
             is_search=True,
         ),

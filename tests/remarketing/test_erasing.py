@@ -252,6 +252,34 @@ def test_while_it_runs_the_pages_say_erased_person_and_link_to_no_profile(
         assert f"/admin/customers/customer/{anna.pk}/change/" not in said, page
 
 
+def test_while_it_runs_captured_mails_to_them_are_not_shown_and_test_mails_about_them_go_as_well(
+    anna: Customer, project: Project, sign_in: Callable[..., Any]
+) -> None:
+    mailbox, browser = "/admin/emails/mailboxmail/", sign_in(Role.OWNER)
+    about = {"project": project, "from_email": "hello@shop.example", "subject": "[Test] Back to the lamp?"}
+    tied = MailboxMail.objects.get()
+    MailboxMail.objects.filter(pk=tied.pk).update(subject="Anna, still there?")
+    to_her = MailboxMail.objects.create(to_email="Anna@Example.com", **about)
+    MailboxMail.objects.create(to_email="olga@shop.example", html="<p>You are anna@example.com</p>", **about)
+    other = MailboxMail.objects.create(to_email="olga@shop.example", html="<p>You are berta@example.com</p>", **about)
+    message = tied.message
+    assert message is not None
+    page = f"/admin/emails/emailmessage/{message.pk}/change/"
+    assert "Anna, still there?" in browser.get(mailbox).content.decode()
+    assert f"{mailbox}{tied.pk}/" in browser.get(page).content.decode()
+
+    customers.begin_erasure(customer=anna, now=LATER)
+
+    said = browser.get(mailbox).content.decode()
+    assert "Anna, still there?" not in said
+    assert "anna@example.com" not in said.casefold()
+    assert f"{mailbox}{other.pk}/change/" in said
+    assert {browser.get(f"{mailbox}{mail.pk}/change/").status_code for mail in (tied, to_her)} == {404}
+    assert f"{mailbox}{tied.pk}/" not in browser.get(page).content.decode()
+    customers.continue_erasures(now=LATER)
+    assert list(MailboxMail.objects.all()) == [other]
+
+
 def test_orders_of_a_person_who_is_being_erased_keep_no_other_facts_waiting(anna: Customer) -> None:
     customers.begin_erasure(customer=anna, now=LATER)
 

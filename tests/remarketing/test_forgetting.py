@@ -1,4 +1,4 @@
-"""A person who is erased is taken out of the conditions that name them; everything else in these stays as it was."""
+"""A person who is erased is taken out of what the team wrote; everything else in it stays as it was."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
+from signals_app.audit.models import AuditEntry
+from signals_app.catalog.models import PageAlias
 from signals_app.customers import services as customers
 from signals_app.customers.exceptions import InvalidIdentifier
 from signals_app.customers.models import Customer, ErasureReport
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from signals_app.remarketing import services
-from signals_app.remarketing.models import RemarketingRule, RuleMatch
+from signals_app.remarketing.models import RemarketingRule, RuleMatch, RuleVariant
 from signals_app.segments import services as segment_services
 from signals_app.segments.models import Segment
+from signals_app.transfers.models import ImportRun
 from tests.remarketing.conftest import NOON
 from tests.whole_database import tables_that_say
 
@@ -58,7 +62,7 @@ def test_a_segment_says_erased_person_and_finds_whom_it_found_before(
     assert ERASED in browser.get(f"/admin/segments/segment/{naming.pk}/change/").content.decode()
     report = ErasureReport.objects.get()
     page = browser.get(f"/admin/customers/erasurereport/{report.pk}/change/").content.decode()
-    assert "Segments whose conditions name them" in page
+    assert "Segments that name them" in page
     assert "2 made anonymous" in page
 
 
@@ -95,9 +99,52 @@ def test_an_automation_forgets_in_every_version_and_in_what_it_noted_of_others(
     match.refresh_from_db()
     assert match.state == "queued"
     said = {row["what"]: row["count"] for row in ErasureReport.objects.get().results}
-    assert said["Automations whose conditions name them"] == 1
+    assert said["Automations that name them"] == 1
     assert said["Recipient activity of others that quotes these conditions"] == 1
     assert said["Earlier versions of automations that name them"] >= 1
+
+
+def test_names_that_people_chose_say_erased_person_in_every_version_and_log(
+    anna: Customer, rules: dict[str, RemarketingRule], project: Project, sign_in: Callable[..., Client]
+) -> None:
+    browser = sign_in(Role.OWNER)
+    segments = "/admin/segments/segment/"
+    for name in ("ANNA@example.com", "anna%40example.com", "Annas", "77"):
+        about = {"name": name, "description": "asked by anna@example.com on the phone", "conditions": "{}"}
+        assert browser.post(f"{segments}add/", about).status_code == 302, name
+    first = Segment.objects.get(name="Annas")
+    browser.post(f"{segments}{first.pk}/delete/", {"post": "yes"})
+    rule = rules["Leaving with interest"]
+    rule.name, version = "VIP: anna@example.com", rule.version
+    services.save_rule(rule=rule)
+    variant = rule.variants.all()[0]
+    RuleVariant.objects.filter(pk=variant.pk).update(name="For Anna@Example.com")
+    template = variant.template
+    template.name = "Mail for anna@example.com"
+    template.save()
+    ImportRun.objects.create(project=project, kind="consents", file_name="anna@example.com.csv")
+    PageAlias.objects.create(project=project, pattern="/account/anna@example.com")
+    assert len(tables_that_say([ANNA["email"]])) > 10
+    assert LogEntry.objects.filter(object_repr__icontains=ANNA["email"]).exists()
+
+    customers.erase_customer(customer=anna, now=LATER)
+
+    assert tables_that_say([ANNA["email"], "anna%40example.com"]) == []
+    assert set(Segment.objects.values_list("name", flat=True)) == {ERASED, f"{ERASED} 2", "77"}
+    assert Segment.objects.get(name="77").description == f"asked by {ERASED} on the phone"
+    rule.refresh_from_db()
+    assert (rule.name, rule.version) == (f"VIP: {ERASED}", version)
+    assert RuleVariant.objects.get(pk=variant.pk).name == f"For {ERASED}"
+    template.refresh_from_db()
+    assert template.name == f"Mail for {ERASED}"
+    assert template.name in template.history.values_list("name", flat=True)
+    assert ImportRun.objects.get().file_name == f"{ERASED}.csv"
+    assert AuditEntry.objects.get(action="DELETED").object_name == "Annas"
+    said = {row["what"]: row["count"] for row in ErasureReport.objects.get().results}
+    assert said["Segments that name them"] == 3
+    assert said["Templates whose name names them"] == 1
+    assert said["Names in the audit log that name them"] == 2
+    assert ERASED in browser.get(segments).content.decode()
 
 
 def test_nobody_is_ever_known_by_what_stands_there_instead(project: Project) -> None:

@@ -1,8 +1,8 @@
 """
-Taking a person out of automations whose conditions name them, when the person is erased.
+Taking a person out of automations that name them, when the person is erased.
 
-Three parts, in this order: the automations, which lose the name in a new version; what was noted of other shoppers when
-they were asked the old conditions; the old versions, by which the second part knows what to look for.
+Three parts, in this order: the automations, whose conditions lose the name in a new version; what was noted of other
+shoppers when they were asked the old conditions; the old versions, by which the second part knows what to look for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from signals_app.customers.constants import ERASED_PERSON
 from signals_app.customers.facets import Step, Subject
+from signals_app.customers.forgetting import take_out_of_fields
 from signals_app.customers.mentions import Mentions
 from signals_app.emails.models import EmailMessage
 from signals_app.remarketing.constants import Reason
@@ -32,10 +33,11 @@ def take_out_of_rules(subject: Subject, place: str, limit: int) -> Step:
     """Take the person out of the automations of the store, which become a new version; a store has a few dozen."""
     wanted, count = Mentions(subject.known_ids), 0
     for rule in RemarketingRule.objects.select_for_update().filter(project=subject.customer.project).order_by("pk"):
-        if _take_out(rule, wanted):
-            rule.version += 1
+        typed, named = _take_out(rule, wanted), take_out_of_fields(rule, wanted, ("name",))
+        if typed or named:
+            rule.version += bool(typed)  # no decision depends on a name
             rule._change_reason = CHANGED_BECAUSE  # type: ignore[attr-defined]  # read by the history
-            rule.save(update_fields=["trigger", "audience", "version", "updated_at"])
+            rule.save(update_fields=["name", "trigger", "audience", "version", "updated_at"])
             count += 1
     if count:
         rule_services.forget_compiled()
@@ -65,8 +67,9 @@ def take_out_of_versions(subject: Subject, place: str, limit: int) -> Step:
     versions = RemarketingRule.history.filter(project_id=subject.customer.project_id, history_id__gt=int(place or 0))
     chosen = list(versions.order_by("history_id")[:limit])
     for version in chosen:
-        if _take_out(version, wanted):
-            version.save(update_fields=["trigger", "audience"])
+        typed, named = _take_out(version, wanted), take_out_of_fields(version, wanted, ("name",))
+        if typed or named:
+            version.save(update_fields=["name", "trigger", "audience"])
             count += 1
     return Step(count, str(chosen[-1].history_id) if len(chosen) == limit else None)
 
