@@ -11,6 +11,7 @@ from signals_app.customers.services.consent import (
     record_consent_by_hand,
 )
 from signals_app.customers.services.erasure import (
+    addresses_being_erased,
     begin_erasure,
     continue_erasures,
     counts_by_facet,
@@ -51,6 +52,7 @@ __all__ = [
     "Parting",
     "Sighting",
     "UndoPreview",
+    "addresses_being_erased",
     "archive_of",
     "begin_erasure",
     "bury_identifiers",

@@ -26,7 +26,7 @@ from django.db.models.functions import Cast, Concat
 from signals_app.core.claims import claim
 from signals_app.core.pruning import SMALLEST, next_size
 from signals_app.customers import facets
-from signals_app.customers.constants import KINDS_BY_STRENGTH, ErasureState
+from signals_app.customers.constants import KINDS_BY_STRENGTH, ErasureState, IdentifierKind
 from signals_app.customers.facets import ErasePart, Step, Subject
 from signals_app.customers.joining import Key
 from signals_app.customers.models import Customer, ErasureReport, Identifier
@@ -34,6 +34,7 @@ from signals_app.customers.services import tombstones
 from signals_app.customers.services.locks import lock_customers
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
+from signals_app.projects.models import Project
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 BURIED_AT_ONCE = 200
@@ -117,6 +118,15 @@ def counts_by_facet(report: ErasureReport) -> dict[str, int]:
         room = name.partition(": ")[0]
         counts[room] = counts.get(room, 0) + int(found["count"])
     return counts
+
+
+def addresses_being_erased(*, project: Project) -> list[str]:
+    """Return the e-mail addresses of people whose erasure has begun, for what is tied to nothing but an address."""
+    running = ErasureReport.objects.filter(project=project, state=ErasureState.RUNNING)
+    known = [
+        pair for known_ids in running.values_list("known_ids", flat=True) for pair in json.loads(known_ids or "[]")
+    ]
+    return sorted({value for kind, value in known if kind == IdentifierKind.EMAIL})
 
 
 class _Erasure:

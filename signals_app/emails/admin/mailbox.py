@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -14,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from signals_app.core.admin import DateTimeRangeFilter, ProjectScopedAdmin, ReadOnlyAdmin, display
 from signals_app.core.display import ago, page_link
+from signals_app.customers import services as customer_services
 from signals_app.emails.admin.frames import FOLLOW_LINKS, frames
 from signals_app.emails.models import MailboxMail
 
@@ -35,6 +38,12 @@ class MailboxMailAdmin(ReadOnlyAdmin, ProjectScopedAdmin[MailboxMail]):
 
     class Media:
         css = {"all": ["emails/mails.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MailboxMail]:
+        shown = super().get_queryset(request).annotate(address=Lower("to_email"))
+        project = getattr(request, "project", None)
+        erased = customer_services.addresses_being_erased(project=project) if project else []
+        return shown.exclude(message__identifier__customer__erased_at__isnull=False).exclude(address__in=erased)
 
     @display(description="To", ordering="to_email")
     def to(self, mail: MailboxMail) -> str:

@@ -131,6 +131,8 @@ def facts_of(message: EmailMessage) -> list[tuple[str, Any]]:
         ("Done", ago(message.finished_at)),
         ("Tries", message.attempts),
     ]
+    if message.is_of_erased:
+        return facts
     if message.detail:
         facts.insert(0, ("What was found", message.detail))
     if captured := message.mailbox_mails.first():
