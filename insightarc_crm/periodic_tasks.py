@@ -26,7 +26,7 @@ EVERY_SECONDS = {
     "signals_app.webhooks.tasks.probe_addresses": 60,
     "signals_app.segments.tasks.refresh_counts": 120,
     "signals_app.webhooks.tasks.count_coverage": 60,
-    "signals_app.catalog.tasks.import_due_feeds": 300,
+    "signals_app.catalog.tasks.import_due_feeds": 30,
     "signals_app.remarketing.tasks.gather_calibration": 600,
     "signals_app.webhooks.tasks.compare_shops": 900,
     "insightarc_crm.tasks.prune": 3600,

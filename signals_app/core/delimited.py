@@ -24,6 +24,8 @@ MAX_LINES_OF_A_RECORD = 500
 PEEKED = 65_536
 
 DELIMITERS = "\t,;|"
+_EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How .xlsx and .xls begin."""
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _REPLACED = "\ufffd"
 
@@ -102,6 +104,8 @@ def detect_dialect(start: bytes, *, encoding: str = "") -> Dialect:
 
     :raises NotATable: if it is none.
     """
+    if start.startswith(_EXCEL):
+        raise NotATable("This is an Excel file. Save it as “CSV UTF-8” and try again.")
     encoding = encoding or detect_encoding(start)
     skipped = next((len(bom) for bom, name in _BOMS if name == encoding and start.startswith(bom)), 0)
     text = start[skipped:].decode(encoding, errors="replace")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 
 from signals_app.core.countries import country_code
+from signals_app.core.currencies import ISO_4217
 from signals_app.customers.constants import KINDS_BY_STRENGTH, OrderState, Topic
 from signals_app.customers.exceptions import InvalidIdentifier
 from signals_app.customers.identifiers import normalise
@@ -204,7 +204,7 @@ def order_reader(context: ImportContext, columns: frozenset[str]) -> Callable[[C
     """
     zone = ZoneInfo(context.project.time_zone)
     currency = (context.options.get("currency") or context.project.currency).upper()
-    if not _is_currency(currency):
+    if currency not in ISO_4217:
         raise ColumnsRefused({"currency": "Not a currency; write three letters, such as EUR."})
 
     def read(said: Cells) -> OrderRow:
@@ -214,7 +214,7 @@ def order_reader(context: ImportContext, columns: frozenset[str]) -> Callable[[C
         if not order_id.isprintable():
             raise RowRefused("order_id", "Holds control characters.")
         money = (said.get("currency") or currency).upper()
-        if not _is_currency(money):
+        if money not in ISO_4217:
             raise RowRefused("currency", "Not a currency; write three letters, such as EUR.")
         refunded, country = said.get("refunded_total"), said.get("country")
         return OrderRow(
@@ -238,7 +238,3 @@ def _state(text: str) -> str | None:
     if state is None:
         raise RowRefused("state", f"Not a state; use one of: {', '.join(OrderState.values)}.")
     return state
-
-
-def _is_currency(text: Any) -> bool:
-    return len(text) == 3 and text.isascii() and text.isalpha()

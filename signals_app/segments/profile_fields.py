@@ -66,9 +66,14 @@ def _placed(now: datetime) -> QuerySet[Order]:
     return Order.objects.filter(state=OrderState.PLACED)
 
 
-def _of_orders(aggregate: Any, output_field: Any) -> Subquery:
-    orders = Order.objects.filter(identifier__customer=OuterRef("pk"), state=OrderState.PLACED).order_by()
-    grouped = orders.values(OWNER).annotate(answer=aggregate).values("answer")
+def _paid(now: datetime) -> QuerySet[Order]:
+    """Return orders whose totals may be added up: dollars and euros make no sum."""
+    return _placed(now).filter(currency=F("project__currency"))
+
+
+def _of_orders(orders: QuerySet[Order], aggregate: Any, output_field: Any) -> Subquery:
+    theirs = orders.filter(identifier__customer=OuterRef("pk")).order_by()
+    grouped = theirs.values(OWNER).annotate(answer=aggregate).values("answer")
     return Subquery(grouped, output_field=output_field)
 
 
@@ -77,15 +82,15 @@ _ORDERS_SUMMED = Cast(Sum("total"), FloatField())
 
 
 def _order_count(now: datetime) -> Combinable:
-    return Coalesce(_of_orders(_ORDERS_COUNTED, FloatField()), Value(0.0))
+    return Coalesce(_of_orders(_placed(now), _ORDERS_COUNTED, FloatField()), Value(0.0))
 
 
 def _order_total(now: datetime) -> Combinable:
-    return Coalesce(_of_orders(_ORDERS_SUMMED, FloatField()), Value(0.0))
+    return Coalesce(_of_orders(_paid(now), _ORDERS_SUMMED, FloatField()), Value(0.0))
 
 
 def _last_order(now: datetime) -> Combinable:
-    return _of_orders(Max("placed_at"), DateTimeField())
+    return _of_orders(_placed(now), Max("placed_at"), DateTimeField())
 
 
 # --- Checkout: at the till now, or lately ---------------------------------------------------------------------------
@@ -302,8 +307,8 @@ def _order_fields() -> list[Field]:
             number,
             ORDERS,
             expression=_order_total,
-            to_q=number_conditions(_placed, OWNER, _ORDERS_SUMMED),
-            help="In the store's currency.",
+            to_q=number_conditions(_paid, OWNER, _ORDERS_SUMMED),
+            help="Orders in the store's currency; those in others are left out.",
         ),
         _profile(
             "last_ordered_at",

@@ -8,14 +8,15 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
+from signals_app.core.clock import EARLIEST_YEAR
 from signals_app.core.countries import COUNTRIES
-from signals_app.shops.constants import ISO_4217
+from signals_app.core.currencies import ISO_4217
 from signals_app.shops.exceptions import UnusableData
 
 MAX_ID = 100
 LARGEST_AMOUNT = Decimal("999999999999.99")
 CENT = Decimal("0.01")
-EARLIEST_YEAR, LATEST_YEAR = 1990, 2200
+LATEST_YEAR = 2200
 
 Json = Mapping[str, Any]
 

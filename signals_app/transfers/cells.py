@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
+from signals_app.core.clock import EARLIEST_YEAR
 from signals_app.core.numbers import with_point
 from signals_app.transfers.exceptions import RowRefused
 
@@ -55,7 +56,6 @@ _NO = frozenset(
 )
 _GERMAN_DATE = re.compile(r"^(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?$")
 _PLAIN_NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
-EARLIEST_YEAR = 1990
 
 _FORMULA = re.compile(r"^'*[=+\-@\t\r\n＝＋－＠]")
 _NEUTRALISED = re.compile(r"^'+[=+\-@\t\r\n＝＋－＠]")

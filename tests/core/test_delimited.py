@@ -90,6 +90,12 @@ def test_what_is_no_table_is_refused(raw: bytes) -> None:
         detect_dialect(raw)
 
 
+@pytest.mark.parametrize("raw", [b"PK\x03\x04\x14\0\x06\0", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
+def test_of_a_workbook_it_is_said_what_it_is_and_what_to_do(raw: bytes) -> None:
+    with pytest.raises(delimited.NotATable, match="an Excel file"):
+        detect_dialect(raw)
+
+
 def test_an_open_quotation_mark_costs_its_own_row() -> None:
     found = read(b'a,b\n"c,d\ne,f\n"g","h"\ni,j\n')
 

@@ -29,6 +29,10 @@ def test_connections_are_watched_often_enough_to_tell_within_five_minutes():
     assert EVERY_SECONDS["signals_app.webhooks.tasks.watch_connections"] <= 60
 
 
+def test_a_feed_is_read_as_soon_as_its_page_promises():
+    assert EVERY_SECONDS["signals_app.catalog.tasks.import_due_feeds"] <= 60
+
+
 def test_every_scheduled_task_exists():
     app.loader.import_default_modules()
 

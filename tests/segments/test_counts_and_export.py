@@ -84,6 +84,23 @@ def test_a_segment_that_is_gone_is_not_counted(segment: Segment) -> None:
     assert services.count_segment(segment_id=pk, now=NOW) is None
 
 
+def test_what_was_spent_adds_up_orders_in_the_currency_of_the_store_only(project: Project) -> None:
+    anna, berta = (Customer.objects.create(project=project, name=name) for name in ("Anna", "Berta"))
+    for number, (who, total, currency) in enumerate([(anna, 60, "EUR"), (anna, 900, "JPY"), (berta, 60, "EUR")]):
+        known = Identifier.objects.create(project=project, customer=who, kind="external_id", value=f"{number}")
+        Order.objects.create(
+            project=project, identifier=known, order_id=f"{number}", total=total, currency=currency, placed_at=NOW
+        )
+    spenders = Segment(project=project, conditions={"field": "order_total", "op": "gt", "value": 60})
+    thrifty = Segment(project=project, conditions={"field": "order_total", "op": "lte", "value": 60})
+
+    values = services.profile_values(customer_ids=[anna.pk], names=["order_total", "order_count"], now=NOW)
+
+    assert values == {anna.pk: {"order_total": 60, "order_count": 2}}
+    assert not services.segment_customers(segment=spenders, now=NOW).exists()
+    assert services.segment_customers(segment=thrifty, now=NOW).count() == 2
+
+
 def test_its_profiles_are_exported_with_what_is_known_of_them(
     sign_in: Callable[..., Client], project: Project, segment: Segment
 ) -> None:

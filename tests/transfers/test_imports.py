@@ -240,7 +240,7 @@ class TestBadRows:
             ("profiles", "external_id,email", "undefined,a@example.com", "Customer ID", "placeholder"),
             ("profiles", "email,name", "not-an-address,Anna", "E-mail", "valid e-mail"),
             ("profiles", "email,name", ",Anna", "", "Names nobody"),
-            ("profiles", "email,name", "a@example.com", "", "Has 1 cells where the first line names 2"),
+            ("profiles", "email,name", "a@example.com", "", "Has 1 cell where the first line names 2"),
             ("profiles", "email,name", "a@example.com,Anna,x", "", "Has 3 cells"),
             ("profiles", "email,name", f"a@example.com,{'x' * 6_000}", "Name", "Longer than 5,000"),
             ("profiles", "email,name", "a@example.com,A\0nna", "", "NUL"),

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from signals_app.core.bulk import read_rows
+from signals_app.core.clock import why_never
 from signals_app.core.countries import country_code, country_name
 from signals_app.customers.constants import Channel, Evidence, OrderState, Topic
 from signals_app.customers.exceptions import InvalidValue
@@ -64,6 +65,8 @@ def record_consent(
     if topic not in Topic.values:
         raise InvalidValue("topic", f"Use one of: {', '.join(Topic.values)}.")
     at = min(occurred_at or now, now)
+    if problem := why_never(at, now=now):
+        raise InvalidValue("occurred_at", problem)
     if granted:
         keys = [Key(kind, value) for kind, value in normalise_all(identifiers).items()]
         tombstones.lift(project=project, keys=keys, erased_before=at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,6 +13,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from signals_app.core.bulk import read_rows
+from signals_app.core.clock import why_never
+from signals_app.core.currencies import ISO_4217
 from signals_app.customers.constants import Evidence, OrderState
 from signals_app.customers.exceptions import InvalidValue
 from signals_app.customers.identifiers import normalise_all
@@ -55,6 +56,8 @@ def record_order(
 
     :raises InvalidInput: naming the value that cannot be used.
     """
+    if problem := why_never(placed_at, now=now):
+        raise InvalidValue("placed_at", problem)
     if refunded_total is None:
         refunded_total = total if state == OrderState.REFUNDED else Decimal(0)
     said: dict[str, Any] = {
@@ -163,8 +166,8 @@ def check_order(order: Order) -> None:
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise InvalidValue(field, messages[0]) from error
-    if not re.fullmatch("[A-Z]{3}", order.currency):
-        raise InvalidValue("currency", "Enter a code of three letters, such as EUR.")
+    if order.currency not in ISO_4217:
+        raise InvalidValue("currency", "Not a currency; write three letters, such as EUR.")
     if order.total < 0:
         raise InvalidValue("total", "Must not be negative.")
     if not 0 <= order.refunded_total <= order.total:

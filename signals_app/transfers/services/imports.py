@@ -297,7 +297,9 @@ def read_cells(run: ImportRun, record: Record, width: int) -> dict[str, str]:
         raise RowRefused("", record.problem)
     row = record.cells
     if len(row) != width and (len(row) < width or any(text.strip() for text in row[width:])):
-        raise RowRefused("", f"Has {len(row)} cells where the first line names {width} columns.")
+        raise RowRefused(
+            "", f"Has {len(row)} {'cell' if len(row) == 1 else 'cells'} where the first line names {width} columns."
+        )
     return {meaning: cells.as_written(text.strip()) for meaning, text in zip(run.columns, row, strict=False) if meaning}
 
 
