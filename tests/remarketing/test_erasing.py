@@ -161,6 +161,22 @@ def test_a_fresh_consent_brings_them_back_but_an_unsubscribed_address_gets_no_ma
     assert "An erased person" in page.content.decode()
 
 
+def test_an_address_that_is_suppressed_after_the_erasure_is_kept_as_its_fingerprint_only(
+    anna: Customer, project: Project, api: Callable[..., Any], sign_in: Callable[..., Any]
+) -> None:
+    Suppression.objects.all().delete()
+    customers.erase_customer(customer=anna, now=LATER)
+
+    answers = [api("post", "suppressions/", {"email": "ANNA@example.com"}) for _ in range(2)]
+    sign_in(Role.OWNER).post("/admin/emails/suppression/add/", {"email": ANNA["email"], "source": "by phone"})
+
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert tables_that_say([ANNA["email"]]) == []
+    assert emails.is_suppressed(project=project, email=ANNA["email"])
+    found = api("get", "suppressions/", {"email": ANNA["email"]}).json()["results"]
+    assert [one["id"] for one in found] == [str(Suppression.objects.get().pk)]
+
+
 def test_figures_stay_as_they_were(
     anna: Customer, project: Project, rules: dict[str, RemarketingRule], shopper: Callable[..., Customer]
 ) -> None:

@@ -101,7 +101,9 @@ class SuppressionList(ListView, WriteView):
 
     def narrow(self, queryset: QuerySet[Any], asked: dict[str, Any]) -> QuerySet[Any]:
         if "email" in asked:
-            queryset = queryset.filter(email=normalise(IdentifierKind.EMAIL, asked["email"]))
+            email = normalise(IdentifierKind.EMAIL, asked["email"])
+            hashes = email_services.address_hashes(project=self.project, email=email)
+            queryset = queryset.filter(email__in=[email, *hashes])
         if "reason" in asked:
             queryset = queryset.filter(reason=asked["reason"])
         return queryset

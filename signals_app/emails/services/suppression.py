@@ -44,10 +44,15 @@ class Subscription:
 
 
 def suppress(*, project: Project, email: str, reason: SuppressionReason, source: str, now: datetime) -> Suppression:
-    """Stop all mails of the store to an address; the first reason stands."""
+    """Stop all mails of the store to an address; the first reason stands. Of an erased person only its hash is kept."""
+    address, hashes = _normalised(email), address_hashes(project=project, email=email)
+    known = Suppression.objects.filter(project=project, email__in=[address, *hashes]).first()
+    if known is not None:
+        return known
+    is_erased = erased_among(project=project, keys={Key(IdentifierKind.EMAIL, address)})
     suppression, _ = Suppression.objects.get_or_create(
         project=project,
-        email=_normalised(email),
+        email=hashes[0] if is_erased else address,
         defaults={"reason": reason, "source": source[:100], "created_at": now},
     )
     return suppression
