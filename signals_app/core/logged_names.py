@@ -14,7 +14,6 @@ _KINDS = {
     "export": DeedKind.EXPORTED,
     "download": DeedKind.EXPORTED,
     "merge": DeedKind.MERGED,
-    "undo": DeedKind.MERGED,
     "delete": DeedKind.DELETED,
 }
 

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from signals_app.audit.models import AuditEntry
 from signals_app.customers import services
 from signals_app.customers.constants import Evidence
 from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
@@ -189,6 +190,7 @@ class TestHowWeKnow:
         assert Identifier.objects.get(pk=browser.pk).customer_id != two[0].pk
         assert marketer.get(path).status_code == 404
         assert marketer.post(address("customer_undo_link", two[1].pk, edge.pk)).status_code == 404
+        assert AuditEntry.objects.filter(action="DID", detail="Undo link", object_id=str(two[0].pk)).exists()
 
 
 @pytest.mark.parametrize("role", [Role.ANALYST, Role.OPERATOR])
