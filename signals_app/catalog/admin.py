@@ -163,6 +163,12 @@ class StoredFile(NamedTuple):
         return cls(name, reverse("admin:catalog_productfeed_file", args=[feed.pk]))
 
 
+def _where(problem: dict[str, Any]) -> str:
+    """Return how a problem of a feed is introduced; one of the feed as a whole needs no introduction."""
+    row, field = problem.get("row"), problem.get("field")
+    return ", ".join(part for part in (f"Row {row}" if row else "", field) if part) + (": " if row or field else "")
+
+
 class FeedFileInput(FileInput):  # type: ignore[misc]
     """Leads to the page that hands the file out, since the file itself stands at no address."""
 
@@ -251,15 +257,15 @@ class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
     def imported(self, obj: ProductFeed) -> str:
         return ago(obj.imported_at)
 
-    @display(description="Rows left out")
+    @display(description="Problems")
     def problems(self, obj: ProductFeed) -> str:
         count = len(obj.row_errors)
         return badge(count, "warn") if count else "–"
 
-    @display(description="Rows left out")
+    @display(description="Problems")
     def problem_list(self, obj: ProductFeed) -> str:
-        rows = ((each.get("row", ""), each.get("field", ""), each.get("error", "")) for each in obj.row_errors)
-        return format_html_join("", "<div>Row {}, {}: {}</div>", rows) or "None"
+        rows = ((_where(each), each.get("error", "")) for each in obj.row_errors)
+        return format_html_join("", "<div>{}{}</div>", rows) or "None"
 
     @post_action(
         description="Read now",

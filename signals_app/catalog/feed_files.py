@@ -50,6 +50,8 @@ def read_rows(file: IO[bytes], *, format: str = FeedFormat.AUTO) -> Iterator[Fee
     start = stream.peek(_PEEKED)[:_PEEKED]
     if not start.strip():
         raise FeedUnreadable("The file is empty.")
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise FeedUnreadable("This is a web page, not a feed; perhaps one to sign in on.")
     is_xml = start.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<")
     if format == FeedFormat.XML or (format == FeedFormat.AUTO and is_xml):
         return _xml_rows(stream)
@@ -142,7 +144,11 @@ def _xml_rows(stream: io.BufferedReader[Any]) -> Iterator[FeedRow]:
             if item_depth is None and open_elements:
                 # Read and done with: without this the whole file would pile up below the root.
                 open_elements[-1].remove(element)
-    except (ParseError, DefusedXmlException, UnicodeError, ValueError) as error:
+    except DefusedXmlException:
+        raise FeedUnreadable(
+            "The XML declares a document type (DTD), which no feed needs and which may do harm."
+        ) from None
+    except (ParseError, UnicodeError, ValueError) as error:
         raise FeedUnreadable(f"The XML cannot be read after item {number}: {error}.") from error
 
 

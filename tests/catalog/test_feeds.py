@@ -197,6 +197,17 @@ class TestAFeed:
         assert report.problem
         assert not Product.objects.exists()
 
+    @pytest.mark.parametrize(
+        ("raw", "said"),
+        [
+            (b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "a web page, not a feed"),
+            (b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><rss/>', "declares a document type"),
+            (b"PK\x03\x04" + b"\0" * 200, "an Excel file"),
+        ],
+    )
+    def test_that_is_something_else_is_told_what_it_is(self, read_feed: Read, raw: bytes, said: str) -> None:
+        assert said in read_feed(raw).problem
+
     def test_cleans_what_a_database_refuses(self, read_feed: Read) -> None:
         read_feed(HEADER + SCARF.replace("Wool scarf", "Wool\x00 \x07scarf") + HAT.replace("h1", "h" * 500))
 
