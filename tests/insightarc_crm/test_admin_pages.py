@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 from django.contrib import admin
 from django.db import models
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.views.defaults import server_error
 
 from insightarc_crm.roles import MODELS, ROLES
 from signals_app.projects.constants import Role
@@ -173,3 +174,24 @@ def test_only_the_admin_relaxes_the_content_policy(client: Client, db: None) -> 
     assert "'unsafe-eval'" in script
     assert "'unsafe-inline'" not in script
     assert "unsafe" not in strict
+
+
+def test_who_finds_nothing_or_may_not_is_told_so_in_words_and_led_home(
+    rows: dict[str, models.Model], sign_in: Callable[..., Client]
+) -> None:
+    gone = reverse("admin:customers_customer_change", args=["019a0000-0000-7000-8000-000000000000"])
+    erase = reverse("admin:customers_customer_erase", args=[rows["customers.Customer"].pk])
+
+    answers = [sign_in(Role.OWNER).get(gone), sign_in(Role.ANALYST).get(erase)]
+
+    assert [answer.status_code for answer in answers] == [404, 403]
+    for answer, said in zip(answers, ("may have been deleted or erased", "Your role does not allow this"), strict=True):
+        assert said in answer.content.decode()
+        assert f'href="{reverse("admin:index")}"' in answer.content.decode()
+
+
+def test_a_mistake_of_ours_has_a_page_of_its_own(rf: RequestFactory) -> None:
+    answer = server_error(rf.get("/admin/"))
+
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.content.decode()
