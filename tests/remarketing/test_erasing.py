@@ -204,6 +204,10 @@ def test_from_the_first_step_on_the_person_is_out_of_reach_and_a_killed_worker_l
     EmailMessage.objects.filter(pk=message.pk).update(state="queued", due_at=LATER, lease_token=None)
     Suppression.objects.all().delete()
     mails = MailboxMail.objects.count()
+    signal = ShopperSignal.objects.filter(identifier__customer=anna)[0]
+    match = RuleMatch.objects.filter(identifier__customer=anna)[0]
+    for path, row in (("signals", signal), ("messages", message), ("matches", match)):
+        assert api("get", f"{path}/{row.pk}/").status_code == 200
 
     report = customers.begin_erasure(customer=anna, by="key iac_x", now=LATER)
 
@@ -211,6 +215,9 @@ def test_from_the_first_step_on_the_person_is_out_of_reach_and_a_killed_worker_l
     assert api("get", "customers/", {"email": ANNA["email"]}).json()["results"] == []
     assert api("get", f"customers/{anna.pk}/").status_code == 404
     assert api("post", "identify/", ANNA).status_code == 400
+    for path, row in (("signals", signal), ("messages", message), ("matches", match)):
+        assert str(row.pk) not in str(api("get", f"{path}/", {"customer": str(anna.pk)}).json())
+        assert api("get", f"{path}/{row.pk}/").status_code == 404
     emails.send_due(now=LATER)
     assert (MailboxMail.objects.count(), customers.begin_erasure(customer=anna, now=LATER)) == (mails, report)
 
@@ -248,6 +255,10 @@ def test_while_it_runs_the_pages_say_erased_person_and_link_to_no_profile(
 ) -> None:
     message = EmailMessage.objects.latest("created_at")
     EmailMessage.objects.update(to_email=ANNA["email"], subject="Anna, still there?", html="<p>Anna</p>")
+    signal = ShopperSignal.objects.filter(identifier__customer=anna)[0]
+    ShopperSignal.objects.filter(pk=signal.pk).update(
+        extra={"to": ANNA["email"]}, relevant_events=[{"name": f"/account?mail={ANNA['email']}"}]
+    )
     customers.begin_erasure(customer=anna, now=LATER)
     browser = sign_in(Role.OWNER)
 
@@ -258,6 +269,8 @@ def test_while_it_runs_the_pages_say_erased_person_and_link_to_no_profile(
         f"remarketing/rulematch/{RuleMatch.objects.filter(identifier__customer=anna)[0].pk}/change/",
         "customers/order/",
         "shopper_signals/shoppersignal/",
+        f"shopper_signals/shoppersignal/{signal.pk}/change/",
+        f"webhooks/webhookdelivery/{signal.pk}/change/",
     ]
     for page in pages:
         said = browser.get(f"/admin/{page}").content.decode()

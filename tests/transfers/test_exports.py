@@ -243,7 +243,7 @@ def test_files_of_imports_go_and_their_hashes_stay(import_list: Any, settings: A
         services.failed_rows(run=run)
 
 
-def test_an_erasure_takes_every_file_made_before_it(
+def test_an_erasure_takes_every_file_made_before_its_end(
     project: Project, shoppers: list[Customer], export_list: Callable[..., ExportFile], import_list: Any, upload: Any
 ) -> None:
     ready, done, waiting = (
@@ -262,7 +262,9 @@ def test_an_erasure_takes_every_file_made_before_it(
     underway.refresh_from_db()
     waiting.refresh_from_db()
     assert (underway.state, waiting.state) == (ExportState.FAILED, ImportState.CANCELLED)
-    later = services.request_export(project=project, kind="profiles", requested_by="ada", now=LATER + timedelta(1))
-    assert services.delete_personal_files(project=project, before=LATER) == 0
-    finish(later, LATER + timedelta(1))
-    assert later.state == ExportState.DONE
+    meanwhile = export_list("profiles")
+    assert services.delete_personal_files(project=project, before=LATER) == 1
+    assert not Path(meanwhile.upload.path).exists()
+    again = services.request_export(project=project, kind="profiles", requested_by="ada", now=LATER + timedelta(1))
+    finish(again, LATER + timedelta(1))
+    assert again.state == ExportState.DONE

@@ -20,6 +20,9 @@ from signals_app.emails.models import EmailMessage
 from signals_app.remarketing.models import RuleMatch
 from signals_app.shopper_signals.models import ShopperSignal
 
+OF_THE_LIVING: dict[str, Any] = {"identifier__customer__erased_at": None}
+"""From the first moment of an erasure nothing of the person is handed out, though their rows take a while to go."""
+
 
 @extend_schema(parameters=[SignalQuery], responses=page_of(SignalSerializer), tags=["signals"])
 class SignalList(ListView):
@@ -35,7 +38,7 @@ class SignalList(ListView):
     changed_fields = ("recorded_at",)
 
     def get_queryset(self) -> QuerySet[ShopperSignal]:
-        return ShopperSignal.objects.filter(project=self.project).select_related("identifier")
+        return ShopperSignal.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")
 
     def narrow(self, queryset: QuerySet[Any], asked: dict[str, Any]) -> QuerySet[Any]:
         if "customer" in asked:
@@ -52,7 +55,7 @@ class SignalDetail(RowView):
     serializer_class = SignalSerializer
 
     def get_queryset(self) -> QuerySet[ShopperSignal]:
-        return ShopperSignal.objects.filter(project=self.project).select_related("identifier")
+        return ShopperSignal.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")
 
 
 class _AboutCustomerAndRule(ListView):
@@ -80,7 +83,9 @@ class MessageList(_AboutCustomerAndRule):
     rule_path = "rule_match__rule_id"
 
     def get_queryset(self) -> QuerySet[EmailMessage]:
-        return EmailMessage.objects.filter(project=self.project).select_related("identifier", "rule_match")
+        return EmailMessage.objects.filter(project=self.project, **OF_THE_LIVING).select_related(
+            "identifier", "rule_match"
+        )
 
 
 @extend_schema(tags=["messages"])
@@ -90,7 +95,9 @@ class MessageDetail(RowView):
     serializer_class = MessageSerializer
 
     def get_queryset(self) -> QuerySet[EmailMessage]:
-        return EmailMessage.objects.filter(project=self.project).select_related("identifier", "rule_match")
+        return EmailMessage.objects.filter(project=self.project, **OF_THE_LIVING).select_related(
+            "identifier", "rule_match"
+        )
 
 
 @extend_schema(parameters=[MatchQuery], responses=page_of(MatchSerializer), tags=["matches"])
@@ -105,7 +112,7 @@ class MatchList(_AboutCustomerAndRule):
     rule_path = "rule_id"
 
     def get_queryset(self) -> QuerySet[RuleMatch]:
-        return RuleMatch.objects.filter(project=self.project).select_related("identifier")
+        return RuleMatch.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")
 
 
 @extend_schema(tags=["matches"])
@@ -115,4 +122,4 @@ class MatchDetail(RowView):
     serializer_class = MatchSerializer
 
     def get_queryset(self) -> QuerySet[RuleMatch]:
-        return RuleMatch.objects.filter(project=self.project).select_related("identifier")
+        return RuleMatch.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")

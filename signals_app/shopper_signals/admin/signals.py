@@ -126,7 +126,7 @@ class ShopperSignalAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ShopperSignal]):
 
     @display(description="Other values")
     def extra_shown(self, obj: ShopperSignal) -> str:
-        if not obj.extra:
+        if not obj.extra or _is_of_erased(obj):
             return "None"
         return format_html('<pre class="crm-raw">{}</pre>', json.dumps(obj.extra, indent=2, ensure_ascii=False))
 
@@ -135,7 +135,14 @@ class ShopperSignalAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ShopperSignal]):
         return lines([f"{issue.get('field', '')}: {issue.get('problem', '')}" for issue in obj.issues])
 
 
+def _is_of_erased(signal: ShopperSignal) -> bool:
+    """Say whether its shopper is being erased: until it goes as well, no page says what it says of them."""
+    return signal.identifier is not None and signal.identifier.customer.erased_at is not None
+
+
 def _names(signal: ShopperSignal) -> list[str]:
+    if _is_of_erased(signal):
+        return []
     return [str(event.get("name", "")) for event in signal.relevant_events if isinstance(event, dict)]
 
 

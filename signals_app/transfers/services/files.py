@@ -16,12 +16,13 @@ DELETED_FOR_ERASURE = "Its file was deleted because a person in this store was e
 
 def delete_personal_files(*, project: Project, before: datetime) -> int:
     """
-    Delete the files of a store that were made before a time, because somebody in them may be erased; return how many.
+    Delete the files of a store in which somebody may be who is erased since `before`, and return how many.
 
-    Exports go as a whole, also those under way: asked for again, they come without the person. Of imports the file
-    goes; one that has not ended is cancelled, and what it stored already stays.
+    Exports go as a whole, also those under way: asked for again, they come without the person. That goes for what was
+    asked for while the erasure ran, too. Of imports that were there before, the file goes; one that has not ended is
+    cancelled, and what it stored already stays.
     """
-    exports = ExportFile.objects.filter(project=project, created_at__lte=before)
+    exports = ExportFile.objects.filter(project=project)
     unfinished = exports.filter(state__in=(ExportState.QUEUED, ExportState.RUNNING))
     unfinished.update(state=ExportState.FAILED, problem=DELETED_FOR_ERASURE, lease_token=None, lease_until=None)
     count = delete_exports(exports.filter(state=ExportState.DONE)) + _empty_exports(exports)

@@ -156,6 +156,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin, ProjectScopedAdmin[WebhookDelivery]):
 
     @display(description="Body")
     def raw(self, obj: WebhookDelivery) -> str:
+        is_erased = {"pk": obj.pk, "identifier__customer__erased_at__isnull": False}
+        if any(model.objects.filter(**is_erased).exists() for model in (ShopperSignal, ShopDelivery)):
+            return "Erased person"  # it goes in a moment
         return raw_body(bytes(obj.body))
 
     @post_action(
