@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -25,6 +25,7 @@ from unfold.sites import UnfoldAdminSite
 from signals_app.core.buttons import Method, action, post_action
 from signals_app.core.changelist import QuickChangeList
 from signals_app.core.deeds import Deed, DeedKind, has_told, tell
+from signals_app.core.forms import check_moment
 from signals_app.core.list_filters import (
     BooleanFilter,
     ChoicesFilter,
@@ -136,6 +137,12 @@ class ModelAdmin(ThemedModelAdmin[M]):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuickChangeList
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(db_field, DateTimeField):
+            field.validators = [*field.validators, check_moment]
+        return field
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         raise Http404(f"There is no {opts.verbose_name} {object_id!r} in this store.")

@@ -11,6 +11,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 EARLIEST_YEAR = 1990
 """No shop on the web has anything to tell from before."""
+LATEST_YEAR = 2200
 CLOCKS_DIFFER = timedelta(days=1)
 """At most: a time without its zone, taken for one of another, is half a day off."""
 

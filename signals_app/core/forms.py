@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+
+from signals_app.core.clock import EARLIEST_YEAR, LATEST_YEAR
 
 if TYPE_CHECKING:
     from django.forms import ModelForm
@@ -17,7 +21,21 @@ else:
             return cls
 
 
-__all__ = ["LinesField", "ModelForm"]
+__all__ = ["LinesField", "ModelForm", "check_moment"]
+
+
+def check_moment(moment: datetime) -> None:
+    """
+    Refuse a moment that somebody typed and that no clock can say in UTC, or no person means.
+
+    :raises ValidationError: if it is one.
+    """
+    try:
+        year = moment.astimezone(UTC).year
+    except OverflowError:
+        year = moment.year
+    if not EARLIEST_YEAR <= year < LATEST_YEAR:
+        raise ValidationError(f"Enter a date between {EARLIEST_YEAR} and {LATEST_YEAR}.")
 
 
 class LinesField(forms.CharField):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -40,9 +40,9 @@ def chosen_moment(query: Mapping[str, Any], name: str) -> datetime | None:
     text = f"{query.get(f'{name}_0', '')} {query.get(f'{name}_1', '')}".strip()
     try:
         moment: datetime | None = DateTimeField(required=False).clean(text)
-    except ValidationError:
+        return moment and moment.astimezone(UTC)
+    except (ValidationError, OverflowError):  # the first day of all days began before it in UTC
         return None
-    return moment
 
 
 class ScopedRelatedFilter(ScopedFieldChoices, RelatedFilter):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from django.db.models import Model, QuerySet
@@ -147,7 +147,10 @@ class Place:
         at = datetime.fromisoformat(moment)
         if at.tzinfo is None or "\x00" in rest:
             raise ValueError("Not a place in a story.")
-        return cls(at, kind, reference)
+        try:
+            return cls(at.astimezone(UTC), kind, reference)
+        except OverflowError as error:
+            raise ValueError("Not a place in a story.") from error
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from signals_app.core.countries import COUNTRIES
+from signals_app.core.currencies import ISO_4217
 from signals_app.core.models import PublicIdModel, TimestampedModel
 from signals_app.projects.constants import Role, Scope
 
@@ -95,6 +96,11 @@ class Project(PublicIdModel, TimestampedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a currency that there is not."""
+        if self.currency not in ISO_4217:
+            raise ValidationError({"currency": "Not a currency; write three letters, such as EUR."})
 
 
 class Membership(TimestampedModel):

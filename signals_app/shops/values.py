@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
-from signals_app.core.clock import EARLIEST_YEAR
+from signals_app.core.clock import EARLIEST_YEAR, LATEST_YEAR
 from signals_app.core.countries import COUNTRIES
 from signals_app.core.currencies import ISO_4217
 from signals_app.shops.exceptions import UnusableData
@@ -16,7 +16,6 @@ from signals_app.shops.exceptions import UnusableData
 MAX_ID = 100
 LARGEST_AMOUNT = Decimal("999999999999.99")
 CENT = Decimal("0.01")
-LATEST_YEAR = 2200
 
 Json = Mapping[str, Any]
 

@@ -165,7 +165,18 @@ class TestTheTimeline:
         assert {entry.kind for entry in older} == {"identifier"}
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "2026-11-24_order_1", "2026-13-45T00:00:00+00:00__", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        "2026-11-24_order_1",
+        "2026-13-45T00:00:00+00:00__",
+        "\x00",
+        "9999-12-31T23:59:59-12:00_order_1",
+        "0001-01-01T00:00:00+14:00_order_1",
+    ],
+)
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         Place.read(text)

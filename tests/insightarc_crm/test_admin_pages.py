@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.defaults import server_error
 
 from insightarc_crm.roles import MODELS, ROLES
+from signals_app.core.admin import DateTimeRangeFilter
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from tests.insightarc_crm.furnishing import furnish
@@ -148,6 +149,27 @@ def test_a_filter_with_characters_no_database_takes_is_dropped(
         path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         for query in ("q=%00", "state=%00", "q=%F0%9F%92%A9%27%22&o=99.-99", "id__exact=zzz"):
             assert browser.get(f"{path}?{query}").status_code in OPEN, f"{path}?{query}"
+
+
+@pytest.mark.parametrize(("zone", "day"), [("Asia/Tokyo", "0001-01-01"), ("America/New_York", "9999-12-31")])
+def test_a_filter_by_a_day_that_is_none_in_utc_is_dropped(
+    rows: dict[str, models.Model], project: Project, sign_in: Callable[..., Client], zone: str, day: str
+) -> None:
+    Project.objects.filter(pk=project.pk).update(time_zone=zone)
+    browser, asked = sign_in(Role.OWNER), 0
+
+    for model, model_admin in admin.site._registry.items():
+        for chosen in model_admin.list_filter:
+            if isinstance(chosen, tuple) and chosen[1] is DateTimeRangeFilter:
+                path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+                query = {
+                    f"{chosen[0]}_{end}_{part}": day if part == "0" else "23:59"
+                    for end in ("from", "to")
+                    for part in "01"
+                }
+                assert browser.get(path, query).status_code == 200, f"{path}?{query}"
+                asked += 1
+    assert asked > 5
 
 
 def test_a_page_that_is_not_there_is_not_found(project: Project, sign_in: Callable[..., Client]) -> None:

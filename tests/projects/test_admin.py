@@ -153,6 +153,16 @@ def test_a_key_without_a_scope_is_refused(owner: Client, project: Project) -> No
     assert not ApiKey.objects.exists()
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_key_that_ends_on_a_day_that_nobody_means_is_refused(owner: Client, project: Project, day: str) -> None:
+    data = {"name": "Shop", "scopes": ["read"], "expires_at_0": day, "expires_at_1": "00:00"}
+
+    page = owner.post(reverse("admin:projects_apikey_add"), data).content.decode()
+
+    assert "Enter a date between 1990 and 2200." in page
+    assert not ApiKey.objects.exists()
+
+
 def test_a_store_with_a_wrong_setting_is_refused_with_the_field_named(owner: Client, project: Project) -> None:
     path = reverse("admin:projects_project_change", args=[project.pk])
     data = {
@@ -172,6 +182,7 @@ def test_a_store_with_a_wrong_setting_is_refused_with_the_field_named(owner: Cli
 
     assert "is not a time zone" in page
     assert "Enter a domain" in page
+    assert "Not a currency" in owner.post(path, right | {"currency": "XXQ"}).content.decode()
     assert saved.status_code == 302
     assert project.shop_domains == ["shop.example.com"]
     assert project.time_zone == "Europe/Oslo"
