@@ -7,6 +7,7 @@ from django.test import RequestFactory
 
 from insightarc_crm.demo import history, seed
 from insightarc_crm.demo.accounts import ACCOUNTS, PASSWORD
+from insightarc_crm.management.commands.demo import simulator_arguments
 from signals_app.catalog.models import Product
 from signals_app.customers.models import IdentityEdge
 from signals_app.emails.models import EmailMessage, MailboxMail
@@ -14,6 +15,8 @@ from signals_app.projects.models import Membership
 from signals_app.remarketing.models import RuleMatch
 from signals_app.segments import services as segment_services
 from signals_app.shopper_signals.models import ShopperSignal
+from signals_app.shops.models import ShopConnection
+from signals_app.webhooks.models import WebhookSecret, WebhookSource
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -55,6 +58,19 @@ def test_the_printed_logins_open_the_demo_store(short_past: None) -> None:
     for account in ACCOUNTS:
         user = authenticate(RequestFactory().get("/"), username=account.email, password=PASSWORD)
         assert Membership.objects.get(project=project, user=user).role == account.role
+
+
+def test_the_demo_starts_again_after_somebody_connected_a_shop_at_shopify(short_past: None) -> None:
+    project = seed.seed_demo(now=NOW, report=be_silent)
+    before = simulator_arguments("http://127.0.0.1:8000")
+    shop = WebhookSource.objects.create(
+        project=project, shop=ShopConnection.objects.create(project=project, domain="a.myshopify.com")
+    )
+    WebhookSecret.objects.create(source=shop, secret="shpss_" + "a" * 32)
+
+    again = simulator_arguments("http://127.0.0.1:8000")
+
+    assert again[:-1] == before[:-1]  # the key is a new one each time
 
 
 def test_the_simulated_shop_has_one_key_at_a_time(short_past: None) -> None:

@@ -21,7 +21,7 @@ from insightarc_crm.demo.seed import shop_key
 from insightarc_crm.supervisor import Supervisor
 from signals_app.core import http
 from signals_app.core.exceptions import TransientError
-from signals_app.webhooks.models import WebhookSecret
+from signals_app.webhooks.models import WebhookSource
 
 HOST = "127.0.0.1"
 LOCAL_MAILBOX = "signals_app.emails.mailbox.LocalMailboxBackend"
@@ -62,8 +62,13 @@ class Command(BaseCommand):
 
 def simulator_arguments(url: str) -> list[str]:
     """Return the call of Insightarc's twin for the demo store's connection, half of its shoppers being new ones."""
-    secret = WebhookSecret.objects.select_related("source").filter(source__project__is_demo=True).latest("created_at")
-    source = secret.source
+    source = (
+        WebhookSource.objects.of_insightarc()
+        .select_related("project")
+        .filter(project__is_demo=True)
+        .earliest("created_at")
+    )
+    secret = source.secrets.latest("created_at")
     return [
         "simulate_insightarc",
         *("--url", source.registered_urls[0], "--secret", secret.secret),
