@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from django.db.models import Model, QuerySet
@@ -145,12 +145,10 @@ class Place:
         moment, _, rest = text.partition("_")
         kind, _, reference = rest.partition("_")
         at = datetime.fromisoformat(moment)
-        if at.tzinfo is None or "\x00" in rest:
+        # The first and the last year hold days that some clocks cannot say.
+        if at.tzinfo is None or "\x00" in rest or not 1 < at.year < 9999:
             raise ValueError("Not a place in a story.")
-        try:
-            return cls(at.astimezone(UTC), kind, reference)
-        except OverflowError as error:
-            raise ValueError("Not a place in a story.") from error
+        return cls(at, kind, reference)
 
 
 @dataclass(frozen=True)
