@@ -46,6 +46,7 @@ def erase_and_report(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 @admin.register(ErasureReport)
 class ErasureReportAdmin(ReadOnlyAdmin, ProjectScopedAdmin[ErasureReport]):
+    when_empty = "An erasure begins on the page of a profile; what was deleted, and what stays and why, is proven here."
     list_display = ("begun", "requested_by", "state_badge", "deleted")
     list_filter = (("state", ChoicesFilter), ("begun_at", DateTimeRangeFilter))
     search_fields = ("profile_id__exact",)

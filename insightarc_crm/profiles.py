@@ -40,6 +40,7 @@ from signals_app.projects.saved_views import SavedViewsAdmin
 
 @admin.register(Customer)
 class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer]):
+    when_empty = "Shoppers stand here as soon as a signal, an order, an import or a page of the shop names them."
     list_display = ("name_and_email", "stage", "score", "interest", "consent", "seen")
     list_display_links = ("name_and_email",)
     list_filter = (

@@ -63,6 +63,7 @@ class ProductAdmin(ProjectScopedAdmin[Product]):
 
     names_are_public = True
     form = ProductForm
+    when_empty = "Products come from a product feed or from the connected shop."
     list_display = ("picture", "title", "price_now", "stock", "category", "brand", "first_seen")
     list_display_links = ("picture", "title")
     list_filter = (("availability", ChoicesFilter), ("is_active", BooleanFilter), "feed")
@@ -201,6 +202,7 @@ class ProductFeedAdmin(ProjectScopedAdmin[ProductFeed]):
 
     names_are_public = True
     form = ProductFeedForm
+    when_empty = "A Google Merchant feed, as a file or at an address, fills the catalogue."
     list_display = ("name", "origin", "state_badge", "product_count", "imported", "problems")
     search_fields = ("name", "url")
     ordering = ("name", "pk")
@@ -321,6 +323,7 @@ class CouponAdmin(ProjectScopedAdmin[Coupon]):
     """Codes that mails give away, each to one shopper."""
 
     names_are_public = True
+    when_empty = "Codes that mails give away: each to one shopper, once."
     list_display = ("code", "pool", "use", "expires_at")
     list_filter = (ClaimedFilter,)
     search_fields = ("code__exact", "pool")
@@ -361,6 +364,7 @@ class CouponAdmin(ProjectScopedAdmin[Coupon]):
 class PageAliasAdmin(ProjectScopedAdmin[PageAlias]):
     """What a person said of pages that match no product; taking a row away takes it back."""
 
+    when_empty = "What you say of pages without a product is kept here."
     list_display = ("pattern", "shows", "said_by", "created_at")
     list_select_related = ("product",)
     search_fields = ("pattern",)

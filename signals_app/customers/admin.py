@@ -30,6 +30,7 @@ ORDER_TONES = {
 class OrderAdmin(ReadOnlyAdmin, ProjectScopedAdmin[Order]):
     """What the shop said was bought."""
 
+    when_empty = "Orders come from the connected shop, through the API or by an import."
     list_display = ("order_id", "shopper", "amount", "state_badge", "placed")
     list_filter = (("state", ChoicesFilter), ("placed_at", DateTimeRangeFilter))
     list_select_related = ("identifier__customer",)

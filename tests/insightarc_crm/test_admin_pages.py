@@ -172,6 +172,18 @@ def test_a_filter_by_a_day_that_is_none_in_utc_is_dropped(
     assert asked > 5
 
 
+def test_an_empty_list_of_shoppers_and_of_the_shop_says_where_its_rows_come_from(
+    project: Project, sign_in: Callable[..., Client]
+) -> None:
+    browser = sign_in(Role.OWNER)
+
+    for name in ("customers_customer", "customers_order", "customers_identityconflict", "customers_erasurereport",
+                 "catalog_product", "catalog_productfeed", "catalog_coupon", "catalog_pagealias", "segments_segment",
+                 "transfers_importrun", "transfers_exportfile", "shopper_signals_recomputerun", "emails_suppression"):  # fmt: skip
+        page = browser.get(reverse(f"admin:{name}_changelist")).content.decode()
+        assert re.search(r"<h2>Nothing here yet</h2>\s*<p>\w", page), name
+
+
 def test_a_page_that_is_not_there_is_not_found(project: Project, sign_in: Callable[..., Client]) -> None:
     browser = sign_in(Role.OWNER)
 

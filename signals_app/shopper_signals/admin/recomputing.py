@@ -28,6 +28,7 @@ QUESTION = (
 class RecomputeRunAdmin(RunAdmin[RecomputeRun]):
     """What was read again, and how far it is; the page of one that runs moves."""
 
+    when_empty = "After a change of the URL patterns, all stored signals can be read again: profiles and scores become what they would have been."
     list_display = ("started", "state_badge", "progress", "started_by_whom")
     search_fields = ("started_by",)
     fieldsets = (
