@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
@@ -126,6 +127,34 @@ class TestSmtp:
         assert sorted(rows.values_list("state", "lease_token")) == [("queued", None), ("queued", None), ("retry", None)]
         waiting = rows.get(state="retry")
         assert (waiting.reason, waiting.due_at, waiting.attempts) == ("WAITING_ACCOUNT", NOW + ACCOUNT_RETRY, 0)
+
+    def test_a_refusal_of_our_account_takes_no_try_from_the_mails_behind_it(
+        self, smtp: SmtpService, queue: Queue, shopper: Shopper
+    ) -> None:
+        smtp.script = [{"MAIL": "530 authenticate first"}] * 100
+        for number in range(MAX_TRIES + 4):
+            queue(shopper(f"shopper{number}@example.com"))
+
+        for _ in range(MAX_TRIES + 2):
+            email_services.send_due(now=NOW)
+
+        waiting = EmailMessage.objects.filter(state="queued")
+        assert list(waiting.values_list("attempts", "lease_token")) == [(0, None), (0, None)]
+        assert EmailMessage.objects.filter(state="retry").count() == MAX_TRIES + 2
+
+    def test_a_slow_service_ends_the_run_and_what_was_not_begun_is_given_back(
+        self, smtp: SmtpService, queue: Queue, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("signals_app.emails.services.sending.MAX_SECONDS", 0.2)
+        smtp.on_request = lambda: time.sleep(0.3)
+        for number in range(3):
+            queue(shopper(f"shopper{number}@example.com"))
+
+        report = email_services.send_due(now=NOW)
+
+        assert report.counts == {"sent": 1}
+        waiting = EmailMessage.objects.filter(state="queued")
+        assert list(waiting.values_list("attempts", "lease_token")) == [(0, None), (0, None)]
 
     def test_a_server_that_is_not_there_is_tried_again(
         self, settings: Any, outcome: Callable[[], EmailMessage]

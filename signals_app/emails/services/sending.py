@@ -12,6 +12,7 @@ import logging
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from secrets import SystemRandom
@@ -19,10 +20,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
 
-from signals_app.core.claims import claim
+from signals_app.core.claims import Claim, claim
 from signals_app.customers import services as customer_services
-from signals_app.customers.models import Customer, Identifier
+from signals_app.customers.models import Customer
+from signals_app.customers.services.locks import lock_owners
 from signals_app.emails import delivery, guards, link_decorators
 from signals_app.emails.constants import DUE_STATES, MessageState, SkipReason
 from signals_app.emails.delivery import Envelope
@@ -39,8 +42,8 @@ logger = logging.getLogger(__name__)
 CLAIM_LEASE = SENDING_LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 """Longer than the slowest answer of a mail service that is waited for (settings.EMAIL_TIMEOUT, ANYMAIL)."""
 CLAIM_SIZE = 20
-MAX_SECONDS = 60
-"""A run ends after this time even if more is due, so that it stays below Celery's time limit."""
+MAX_SECONDS = settings.LEASE_SECONDS / 2
+"""A run begins no mail after this time, so that whatever it has claimed begins while the claim lasts."""
 MAX_TRIES = 8
 FINISH_AGAIN_SECONDS = 0.5
 FIRST_RETRY = timedelta(minutes=1)
@@ -70,12 +73,12 @@ class Departure:
     envelope: Envelope | None = None
 
 
-def send_due(*, now: datetime, limit: int = 200) -> SendReport:
+def send_due(*, now: datetime, limit: int | None = None) -> SendReport:
     """
     Claim and send mails that are due, oldest first, at most `limit`; return what became of them.
 
-    Any number of workers may run this at once. When the mail service refuses our account, the rest of the mails is
-    left for later instead of being burned one by one.
+    Any number of workers may run this at once. When the mail service refuses our account, or the time is over, what is
+    claimed and not yet begun is given back as if it had not been claimed.
     """
     report = SendReport()
     began = time.monotonic()
@@ -83,24 +86,33 @@ def send_due(*, now: datetime, limit: int = 200) -> SendReport:
     def moment() -> datetime:
         return now + timedelta(seconds=int(time.monotonic() - began))
 
-    while report.total < limit and time.monotonic() - began < MAX_SECONDS:
+    goes_on = True
+    while goes_on and (limit is None or report.total < limit):
         due = EmailMessage.objects.filter(state__in=DUE_STATES, due_at__lte=now).order_by("due_at")
-        claimed = claim(due, now=moment(), lease=CLAIM_LEASE, limit=min(CLAIM_SIZE, limit - report.total))
-        if not claimed.pks:
-            break
-        for index, pk in enumerate(claimed.pks):
-            try:
-                outcome = send_message(message_id=pk, token=claimed.token, now=moment())
-            except Exception:
-                # One mail's trouble must not keep the others waiting: its lease runs out and it is tried again.
-                logger.exception("A mail could not be sent", extra={"message_id": str(pk)})
-                report.counts["error"] += 1
-                continue
-            report.counts[outcome.state] += 1
-            if outcome.is_our_account:
-                _release(claimed.pks[index + 1 :], claimed.token)
-                return report
+        size = CLAIM_SIZE if limit is None else min(CLAIM_SIZE, limit - report.total)
+        claimed = claim(due, now=moment(), lease=CLAIM_LEASE, limit=size)
+        goes_on = bool(claimed.pks) and _send_claimed(claimed, report, moment, stop_at=began + MAX_SECONDS)
     return report
+
+
+def _send_claimed(claimed: Claim, report: SendReport, moment: Callable[[], datetime], *, stop_at: float) -> bool:
+    """Send claimed mails and return whether to go on with others."""
+    for number, pk in enumerate(claimed.pks):
+        if time.monotonic() >= stop_at:
+            _give_back(claimed.pks[number:], claimed.token)
+            return False
+        try:
+            outcome = send_message(message_id=pk, token=claimed.token, now=moment())
+        except Exception:
+            # One mail's trouble must not keep the others waiting: its lease runs out and it is tried again.
+            logger.exception("A mail could not be sent", extra={"message_id": str(pk)})
+            report.counts["error"] += 1
+            continue
+        report.counts[outcome.state] += 1
+        if outcome.is_our_account:
+            _give_back(claimed.pks[number + 1 :], claimed.token)
+            return False
+    return time.monotonic() < stop_at
 
 
 def send_message(*, message_id: uuid.UUID, token: uuid.UUID, now: datetime) -> Outcome:
@@ -140,8 +152,11 @@ def _finish_in_spite_of_the_database(
             return
 
 
-def _release(pks: tuple[Any, ...], token: uuid.UUID) -> None:
-    EmailMessage.objects.filter(pk__in=pks, lease_token=token).update(lease_token=None, lease_until=None)
+def _give_back(pks: tuple[Any, ...], token: uuid.UUID) -> None:
+    """Let go of claimed mails; none was tried, so the try that the claim counted does not count."""
+    EmailMessage.objects.filter(pk__in=pks, lease_token=token).update(
+        lease_token=None, lease_until=None, attempts=F("attempts") - 1
+    )
 
 
 def _depart(*, message_id: uuid.UUID, token: uuid.UUID, now: datetime) -> Departure:
@@ -169,17 +184,9 @@ def _depart(*, message_id: uuid.UUID, token: uuid.UUID, now: datetime) -> Depart
 
 
 def _lock_customer_of(message_id: uuid.UUID) -> Customer | None:
-    """Lock and return the customer of a message, who may have been joined with another while we waited."""
-    for _ in range(3):
-        pointer = Identifier.objects.filter(email_messages=message_id).values_list("customer_id", flat=True)
-        customer_id = pointer.first()
-        if customer_id is None:
-            return None
-        with transaction.atomic():
-            customer = customer_services.lock_customers([customer_id]).get(customer_id)
-            if customer is not None and pointer.first() == customer_id:
-                return customer
-    return None
+    """Lock and return the customer of a message; None if the message is gone, or its shopper is being erased."""
+    identifiers = list(EmailMessage.objects.filter(pk=message_id).values_list("identifier_id", flat=True))
+    return next(iter(lock_owners(identifiers).values()), None)
 
 
 def _address_of(message: EmailMessage, customer: Customer) -> str:
