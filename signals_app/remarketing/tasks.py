@@ -7,7 +7,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from signals_app.core.turns import in_turn
+from signals_app.core.turns import in_turn, wake
 from signals_app.emails import tasks as email_tasks
 from signals_app.remarketing import services
 
@@ -18,17 +18,23 @@ SECONDS_A_CALL = 30.0
 @shared_task
 @in_turn()
 def queue_due_matches(**kwargs: object) -> None:
-    """Decide what is due, and wake the mail room if there is something to send."""
-    report = services.queue_due_matches(now=timezone.now())
-    if report.queued:
-        email_tasks.send_due.delay()
+    """Decide what is due, also when all of a night's matches are due at once, and wake the mail room for what may go."""
+    until = time.monotonic() + SECONDS_A_CALL
+    while time.monotonic() < until:
+        report = services.queue_due_matches(now=timezone.now())
+        if report.queued:
+            wake(email_tasks.send_due)
+        if not report.claimed:
+            break
 
 
 @shared_task
 @in_turn()
 def follow_facts(**kwargs: object) -> None:
     """Read on in the facts: orders let go of what waits, and start what begins with them."""
-    services.follow_facts(now=timezone.now())
+    until = time.monotonic() + SECONDS_A_CALL
+    while time.monotonic() < until and services.follow_facts(now=timezone.now()):
+        continue
 
 
 @shared_task

@@ -41,6 +41,8 @@ _STATES = {Outcome.SEND: MatchState.QUEUED, Outcome.SKIP: MatchState.SKIPPED, Ou
 class DueReport:
     """What became of the due matches: how many of each state, and how many for each reason."""
 
+    claimed: int = 0
+    """0: nothing was due that no other worker has in hand."""
     queued: int = 0
     skipped: int = 0
     expired: int = 0
@@ -73,9 +75,9 @@ def queue_due_matches(*, now: datetime, limit: int = 200) -> DueReport:
     due matches of one shopper the rule with the smallest priority number goes first, and the frequency limit holds the
     others. Quiet hours move a match on, anything else ends it. Safe to run at the same time in many workers.
     """
-    report = DueReport()
     due = RuleMatch.objects.filter(state=MatchState.PLANNED, due_at__lte=now).order_by("due_at")
     claimed = claim(due, now=now, lease=LEASE, limit=limit)
+    report = DueReport(claimed=len(claimed.pks))
     rows = RuleMatch.objects.filter(pk__in=claimed.pks).values_list("identifier__customer", flat=True)
     for customer_id in sorted(set(rows)):
         try:
