@@ -103,6 +103,18 @@ class TestActivate:
         assert services.pause(rule=rule)
         assert RemarketingRule.objects.get().status == RuleStatus.PAUSED
 
+    def test_whoever_saves_a_rule_that_was_paused_meanwhile_leaves_it_paused(
+        self, rules: dict[str, RemarketingRule]
+    ) -> None:
+        open_in_the_form = RemarketingRule.objects.get(name="Dead click")
+        services.pause(rule=rules["Dead click"])
+
+        open_in_the_form.priority = 5
+        services.save_rule(rule=open_in_the_form)
+
+        rule = RemarketingRule.objects.get(name="Dead click")
+        assert (rule.status, rule.priority) == (RuleStatus.PAUSED, 5)
+
 
 class TestGallery:
     def test_has_the_numbers_of_the_plan(self, rules: dict[str, RemarketingRule]) -> None:
@@ -198,6 +210,7 @@ class TestTransfer:
         [
             ({"wait_minutes": "soon"}, "“Dead click”, wait_minutes"),
             ({"holdout_percent": 90}, "“Dead click”, holdout_percent"),
+            ({"priority": ""}, "“Dead click”, priority"),
             ({"max_age_minutes": 5}, "“Dead click”, max_age_minutes: Must be longer"),
             ({"trigger": {"field": "nothing", "op": "eq", "value": 1}}, "“Dead click”, trigger"),
             ({"status": "RUNNING"}, "“Dead click”, status"),
@@ -219,6 +232,14 @@ class TestTransfer:
             services.import_rules(project=project, text=yaml.safe_dump({"format": 1, "rules": [good, bad]}))
 
         assert services.export_rules(project=project) == before
+
+    def test_an_empty_value_is_none(self, project: Project, rules: dict[str, RemarketingRule]) -> None:
+        rule = {"name": "Dead click", "next_day_hour": "", "skip_if_ordered_days": []}
+
+        services.import_rules(project=project, text=yaml.safe_dump({"format": 1, "rules": [rule]}))
+
+        changed = RemarketingRule.objects.get(name="Dead click")
+        assert (changed.next_day_hour, changed.skip_if_ordered_days) == (None, None)
 
     @pytest.mark.parametrize(
         "text",

@@ -231,6 +231,8 @@ def save_rule(*, rule: RemarketingRule) -> RemarketingRule:
     """
     Save a rule; whenever something that a decision depends on has changed, it becomes a new version.
 
+    The state of one that exists stays as it is by now: somebody may have paused it while another was changing it.
+
     :raises RuleNotReady: if `check_rule` finds something.
     """
     errors = check_rule(rule)
@@ -240,7 +242,7 @@ def save_rule(*, rule: RemarketingRule) -> RemarketingRule:
         before = RemarketingRule.objects.select_for_update().filter(pk=rule.pk).first()
         if before is not None:
             is_changed = any(getattr(before, name) != getattr(rule, name) for name in DECISION_FIELDS)
-            rule.version = before.version + is_changed
+            rule.version, rule.status = before.version + is_changed, before.status
         rule.save()
     return rule
 

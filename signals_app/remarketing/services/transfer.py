@@ -102,11 +102,12 @@ def _import_rule(project: Project, entry: dict[str, Any]) -> RemarketingRule:
     name = entry["name"]
     rule = RemarketingRule.objects.filter(project=project, name=name).first()
     rule = rule or RemarketingRule(project=project, name=name)
-    for field in RULE_FIELDS:
-        if field in entry:
-            setattr(rule, field, entry[field])
+    for field in entry.keys() & {*RULE_FIELDS}:
+        # Of a field that may be empty Django checks no empty value, of whatever type; the database would refuse it.
+        is_empty = field in PLAIN_FIELDS and entry[field] in ("", [], {})
+        setattr(rule, field, None if is_empty else entry[field])
     wanted_status = rule.status
-    # Saved as a draft first: an active rule needs its variations, and these need the rule.
+    # Checked as a draft first: an active rule needs its variations, and these need the rule.
     rule.status = RuleStatus.DRAFT
     try:
         rule.full_clean(validate_unique=False, validate_constraints=False)
