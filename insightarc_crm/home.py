@@ -13,11 +13,12 @@ from django.urls import reverse
 from insightarc_crm.interests import top_interest_labels
 from insightarc_crm.navigation import count_needs_fixing
 from insightarc_crm.setup_checklist import page, project_zone, steps
-from signals_app.emails.constants import MessageState, SkipReason
+from signals_app.emails.constants import COUNTED_STATES, MessageState
 from signals_app.emails.models import EmailMessage
 from signals_app.projects.models import Project
-from signals_app.remarketing.constants import MatchState, Reason
+from signals_app.remarketing.constants import MatchState
 from signals_app.remarketing.models import RuleMatch
+from signals_app.remarketing.wording import reason_in_words
 from signals_app.shopper_signals.constants import Stage
 from signals_app.shopper_signals.models import IntentProfile, ShopperSignal
 from signals_app.shops.models import PrivacyRequest
@@ -161,12 +162,11 @@ def leaving(*, project: Project, now: datetime) -> dict[str, Any]:
 def mails(*, project: Project, now: datetime) -> dict[str, Any]:
     """Return the mails of the last week by state, and why the others were not sent."""
     since = now - timedelta(days=DAYS)
-    sent_states = {MessageState.SENT, MessageState.UNKNOWN, MessageState.SENDING}
     reasons: dict[str, int] = {}
     sent = waiting = failed = 0
     made = EmailMessage.objects.filter(project=project, created_at__gte=since)
     for state, reason, count in made.order_by().values_list("state", "reason").annotate(count=Count("pk")):
-        if state in sent_states:
+        if state in COUNTED_STATES:
             sent += count
         elif state == MessageState.SUPPRESSED:
             reasons[reason] = reasons.get(reason, 0) + count
@@ -188,15 +188,13 @@ def mails(*, project: Project, now: datetime) -> dict[str, Any]:
         "mails_failed": failed,
         "mails_skipped": total,
         "skip_reasons": [
-            {"label": reason_label(reason), "count": count, "share": round(100 * count / skipped[0][1])}
+            {
+                "label": reason_in_words(reason) or "No reason given",
+                "count": count,
+                "share": round(100 * count / skipped[0][1]),
+            }
             for reason, count in skipped
         ],
         "activity_link": page("remarketing_rulematch"),
         "mails_link": page("emails_emailmessage"),
     }
-
-
-def reason_label(reason: str) -> str:
-    """Return a stored reason in words; reasons of automations and of the mail room share one vocabulary."""
-    labels = {**dict(SkipReason.choices), **dict(Reason.choices)}
-    return str(labels.get(reason, reason.replace("_", " ").capitalize() or "No reason given"))

@@ -48,7 +48,7 @@ class SkipReason(TextChoices):
     WAITING_ACCOUNT = "WAITING_ACCOUNT", "The mail service refuses our account or settings"
 
 
-def reason_words(reason: str) -> str:
+def reason_in_words(reason: str) -> str:
     """Return a stored reason as people read it, also one that a room above has given."""
     known = dict(SkipReason.choices)
     bare = reason.removeprefix("SKIPPED_").removeprefix("POSTPONED_").replace("_", " ")

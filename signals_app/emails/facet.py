@@ -27,7 +27,7 @@ from signals_app.customers.forgetting import rewriting
 from signals_app.customers.mentions import Mentions
 from signals_app.customers.models import Customer
 from signals_app.customers.traits import moment
-from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessageState, SuppressionReason, reason_words
+from signals_app.emails.constants import COUNTED_STATES, DUE_STATES, MessageState, SuppressionReason, reason_in_words
 from signals_app.emails.models import EmailMessage, EmailTemplate, MailboxMail, Suppression
 from signals_app.emails.services import addresses_of, anonymise_suppressions, is_suppressed
 
@@ -50,7 +50,7 @@ def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
 
 def _entry(message: EmailMessage) -> TimelineEntry:
     title, tone = _TITLES[message.state]
-    reason = reason_words(message.reason) if message.reason else ""
+    reason = reason_in_words(message.reason) if message.reason else ""
     return TimelineEntry(
         at=message.finished_at or message.created_at,
         kind="email",

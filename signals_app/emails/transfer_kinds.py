@@ -11,7 +11,7 @@ from signals_app.customers.constants import IdentifierKind
 from signals_app.customers.exceptions import InvalidIdentifier
 from signals_app.customers.exports import as_json, by_id, counted, everything
 from signals_app.customers.identifiers import normalise
-from signals_app.emails.constants import SuppressionReason, reason_words
+from signals_app.emails.constants import SuppressionReason, reason_in_words
 from signals_app.emails.models import EmailMessage, Suppression
 from signals_app.emails.services.suppression import suppress_many
 from signals_app.transfers import cells
@@ -121,7 +121,7 @@ def _message_page(context: ExportContext, after: Any, limit: int) -> Page:
             message.template.name,
             message.subject,
             message.get_state_display(),
-            reason_words(message.reason) if message.reason else "",
+            reason_in_words(message.reason) if message.reason else "",
             message.detail,
             message.created_at,
             message.finished_at,

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from signals_app.core.numbers import percent
-from signals_app.remarketing.constants import ORDER_EVENTS, EntryEvent, RuleAction
+from signals_app.emails.constants import reason_in_words as email_reason_in_words
+from signals_app.remarketing import services
+from signals_app.remarketing.constants import EntryEvent, Reason, RuleAction
 from signals_app.remarketing.models import RemarketingRule, RuleVariant
 from signals_app.segments import conditions, fields
 from signals_app.segments.conditions import InvalidCondition
@@ -26,13 +28,14 @@ def tree_in_words(tree: Any, scope: Scope) -> str:
         return f"(not readable: {error})"
 
 
-def entry_scope(rule: RemarketingRule) -> Scope:
-    return Scope.ORDER if rule.entry_event in ORDER_EVENTS else Scope.SIGNAL
+def reason_in_words(reason: str) -> str:
+    """Return why a match came to nothing, or its mail, as people read it."""
+    return str(dict(Reason.choices).get(reason) or email_reason_in_words(reason))
 
 
 def trigger_in_words(rule: RemarketingRule) -> str:
     """Return what starts the automation: "When Exit likelihood is at least 80 % and …"."""
-    said = tree_in_words(rule.trigger, entry_scope(rule))
+    said = tree_in_words(rule.trigger, services.trigger_scope(rule.entry_event))
     if rule.entry_event == EntryEvent.FULFILMENT:
         return f"After a shipment of an order with {said}" if said else "After every shipment"
     if rule.entry_event == EntryEvent.ORDER:

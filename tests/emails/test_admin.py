@@ -197,12 +197,16 @@ class TestEmails:
             assert "No consent" in page.content.decode()
             assert "<script>alert" not in page.content.decode()
 
+    @pytest.mark.parametrize(
+        ("reason", "words"),
+        [("SKIPPED_FREQUENCY_LIMIT", "Frequency limit"), ("POSTPONED_QUIET_HOURS", "</span> Quiet hours")],
+    )
     def test_a_reason_of_another_room_is_readable(
-        self, sign_in: Callable[..., Client], template: EmailTemplate, customer: Customer
+        self, sign_in: Callable[..., Client], template: EmailTemplate, customer: Customer, reason: str, words: str
     ) -> None:
-        make_message(template, customer, state=MessageState.SUPPRESSED, reason="SKIPPED_FREQUENCY_LIMIT")
+        make_message(template, customer, state=MessageState.SUPPRESSED, reason=reason)
 
-        assert "Frequency limit" in sign_in().get(MESSAGES).content.decode()
+        assert words in sign_in().get(MESSAGES).content.decode()
 
     def test_a_sent_mail_is_shown_in_frames_that_do_nothing(
         self, sign_in: Callable[..., Client], template: EmailTemplate, customer: Customer

@@ -24,7 +24,7 @@ from signals_app.core.admin import (
 from signals_app.core.display import ago, badge, page_link
 from signals_app.customers.display import profile_link
 from signals_app.emails.admin.frames import frames
-from signals_app.emails.constants import MessageState, SkipReason
+from signals_app.emails.constants import MessageState, reason_in_words
 from signals_app.emails.models import EmailMessage
 from signals_app.emails.rendering import Rendered
 
@@ -110,12 +110,6 @@ class EmailMessageAdmin(ReadOnlyAdmin, ProjectScopedAdmin[EmailMessage]):
 def state_of(message: EmailMessage) -> SafeString:
     state = MessageState(message.state)
     return badge(state.label, STATE_TONES[state])
-
-
-def reason_in_words(reason: str) -> str:
-    """Return why a mail was not sent; a guard of another room names its reasons itself, as in SKIPPED_QUIET_HOURS."""
-    known = dict(SkipReason.choices).get(reason)
-    return known or reason.removeprefix("SKIPPED_").replace("_", " ").capitalize()
 
 
 def facts_of(message: EmailMessage) -> list[tuple[str, Any]]:

@@ -27,17 +27,16 @@ from signals_app.core.admin import (
 )
 from signals_app.core.display import ago, badge, page_link
 from signals_app.customers.display import profile_link
-from signals_app.emails.constants import MessageState, SkipReason
+from signals_app.emails.constants import MessageState
 from signals_app.remarketing import services
-from signals_app.remarketing.constants import Arm, MatchState, Reason
+from signals_app.remarketing.constants import Arm, MatchState
 from signals_app.remarketing.forms import ExplainForm
 from signals_app.remarketing.models import RuleMatch
-from signals_app.remarketing.wording import entry_scope
+from signals_app.remarketing.wording import reason_in_words
 from signals_app.segments import conditions, fields
 from signals_app.segments.conditions import ConditionResult
 from signals_app.segments.fields import Scope
 
-REASON_LABELS = {**dict(SkipReason.choices), **dict(Reason.choices)}
 MATCH_BADGES = {
     MatchState.PLANNED: ("Waiting", "info"),
     MatchState.QUEUED: ("Sent on", "info"),
@@ -87,7 +86,6 @@ class RuleMatchAdmin(ReadOnlyAdmin, ProjectScopedAdmin[RuleMatch]):
         ("rule", ScopedRelatedFilter),
         ("created_at", DateTimeRangeFilter),
     )
-    list_select_related = ("rule", "identifier__customer", "message")
     search_fields = ("identifier__value", "identifier__customer__email", "rule__name")
     search_help_text = "E-mail, known ID or automation"
     ordering = ("-created_at",)
@@ -151,7 +149,7 @@ class RuleMatchAdmin(ReadOnlyAdmin, ProjectScopedAdmin[RuleMatch]):
             "reason": reason_of(match),
             "facts": facts_of(match),
             "gates": gates_in_words(match.gates),
-            "values": values_in_words(match.values, entry_scope(match.rule)),
+            "values": values_in_words(match.values, services.trigger_scope(match.rule.entry_event)),
         }
         return TemplateResponse(request, "admin/remarketing/match.html", context)
 
@@ -192,9 +190,9 @@ def state_of(match: RuleMatch) -> SafeString:
 def reason_of(match: RuleMatch) -> str:
     """Return why the match came to nothing, or where it stands."""
     if match.message is not None and match.message.reason:
-        return REASON_LABELS.get(match.message.reason, match.message.detail or match.message.reason)
+        return reason_in_words(match.message.reason)
     if match.reason:
-        return REASON_LABELS.get(match.reason, match.reason)
+        return reason_in_words(match.reason)
     return "Waits until it is due" if match.state == MatchState.PLANNED else ""
 
 
@@ -246,7 +244,7 @@ def with_unit(text: str, unit: str, value: Any) -> str:
 
 def explanation_in_words(found: services.Explanation, now: datetime) -> dict[str, Any]:
     """Return the explanation as its page shows it."""
-    decision, miss = found.decision, found.nearest_miss
+    decision, miss, scope = found.decision, found.nearest_miss, services.trigger_scope(found.rule.entry_event)
     return {
         "explanation": found,
         "profile_link": profile_link(found.customer),
@@ -256,10 +254,10 @@ def explanation_in_words(found: services.Explanation, now: datetime) -> dict[str
         "is_sent": decision is not None and decision.outcome in ("send", "plan"),
         "due": ago(decision.due_at, now=now) if decision else "",
         "gates": gates_in_words([gate.as_json() for gate in decision.gates]) if decision else [],
-        "conditions": [condition_in_words(result, entry_scope(found.rule)) for result in found.conditions],
+        "conditions": [condition_in_words(result, scope) for result in found.conditions],
         "occasion_at": ago(found.occasion.at, now=now) if found.occasion else "",
         "miss_at": ago(miss.occasion.at, now=now) if miss else "",
-        "missing": [condition_in_words(result, entry_scope(found.rule)) for result in miss.failed] if miss else [],
+        "missing": [condition_in_words(result, scope) for result in miss.failed] if miss else [],
     }
 
 
