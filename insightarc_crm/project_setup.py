@@ -93,8 +93,6 @@ def install_examples(*, project: Project, examples: Examples, now: datetime) -> 
         templates=templates,
         wait_minutes=examples.wait_minutes,
         holdout=examples.holdout_percent,
-        activate=True,
-        now=now,
     )
 
 

@@ -18,6 +18,7 @@ from signals_app.customers.facets import (
     Step,
     Subject,
     TimelineEntry,
+    Tone,
     Trait,
     deleting,
 )
@@ -43,8 +44,8 @@ def timeline(customer: Customer, excerpt: Excerpt) -> list[TimelineEntry]:
 
 
 def _entry(match: RuleMatch, at: datetime) -> TimelineEntry:
-    title, tone = f"Automation “{match.rule.name}”", "info"
-    detail = _detail(match)
+    title, detail = f"Automation “{match.rule.name}”", _detail(match)
+    tone: Tone = "info"
     match match.state:
         case MatchState.PLANNED:
             title += ": waiting"
@@ -60,7 +61,7 @@ def _entry(match: RuleMatch, at: datetime) -> TimelineEntry:
         kind="automation",
         title=title,
         detail=detail,
-        tone="good" if tone == "good" else "warn" if tone == "warn" else "info",
+        tone=tone,
         reference=str(match.pk),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -129,7 +128,6 @@ def install(
     wait_minutes: int | None = None,
     holdout: int | None = None,
     activate: bool = True,
-    now: datetime,
 ) -> list[RemarketingRule]:
     """
     Return the store's automations of the gallery, making those that it does not have yet.

@@ -126,7 +126,7 @@ def _reasons(rule: RemarketingRule, since: datetime) -> list[ReasonCount]:
 
 
 def _arm(label: str, matches: QuerySet[RuleMatch]) -> ArmResult:
-    """Count shoppers, not matches, from each one's first decision; shoppers who were in both groups are left out."""
+    """Count shoppers, not matches: of those with several, an order after any counts. Who was in both groups is left out."""
     counted: dict[str, Any] = with_orders(matches).aggregate(
         shoppers=Count("identifier__customer", distinct=True),
         ordered=Count("identifier__customer", distinct=True, filter=Q(has_ordered=True)),

@@ -69,15 +69,15 @@ ORDER_FIELDS = (
 )
 
 
-def order_values(order: Order, *, has_earlier_order: bool) -> dict[str, Any]:
-    """Return the values of an order's fields."""
+def order_values(order: Order) -> dict[str, Any]:
+    """Return the values of the fields of an order that was read `with_history`."""
     quantities = [item.get("quantity", 1) for item in order.items if isinstance(item, dict)]
     return {
         "order_state": order.state,
         "order_total": float(order.total),
         "order_currency": order.currency,
         "order_item_count": sum(number for number in quantities if isinstance(number, int)),
-        "order_is_first": not has_earlier_order,
+        "order_is_first": not order.has_earlier_order,  # type: ignore[attr-defined]
     }
 
 

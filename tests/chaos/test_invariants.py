@@ -52,7 +52,7 @@ def all_went_well(project, api, post_signal, example_body, run_due, ledger, atte
     SenderIdentity.objects.create(project=project, from_name="N", from_email="n@example.com", postal_address="Street 1")
     now = timezone.now()
     rule_gallery.install(
-        project=project, templates=email_gallery.install(project=project, now=now), wait_minutes=0, holdout=0, now=now
+        project=project, templates=email_gallery.install(project=project, now=now), wait_minutes=0, holdout=0
     )
     said = {"email": "anna@example.com", "channel": "email", "granted": True, "source": "checkout"}
     assert api("post", "consent/", said).status_code == 200

@@ -47,7 +47,7 @@ def templates(project: Project) -> dict[str, EmailTemplate]:
 @pytest.fixture
 def rules(project: Project, templates: dict[str, EmailTemplate]) -> dict[str, RemarketingRule]:
     """The five examples, active, with nobody in the control group."""
-    installed = gallery.install(project=project, templates=templates, holdout=0, now=NOON)
+    installed = gallery.install(project=project, templates=templates, holdout=0)
     return {rule.name: rule for rule in installed}
 
 

@@ -591,7 +591,7 @@ class TestGallery:
     ) -> None:
         from signals_app.remarketing import gallery
 
-        gallery.install(project=project, templates=templates, wait_minutes=0, holdout=0, now=NOON)
+        gallery.install(project=project, templates=templates, wait_minutes=0, holdout=0)
         allow_mail()
         night = NOON + 14 * HOUR
         visit(night)

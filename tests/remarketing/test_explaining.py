@@ -78,6 +78,25 @@ class TestExplain:
         assert closed == {"active": "it is paused", "consent": "never asked"}
         assert len(answer["gates"]) == 17
 
+    def test_takes_no_order_for_the_first_because_it_looks_at_no_earlier_ones(
+        self, project: Project, rules: dict[str, RemarketingRule], shopper: Any
+    ) -> None:
+        rule = rules["Thank-you"]
+        rule.trigger = {"field": "order_is_first", "op": "is_false"}
+        services.save_rule(rule=rule)
+        for number in range(51):
+            customer_services.record_order(
+                project=project,
+                identifiers={"email": "anna@example.com"},
+                order_id=str(number),
+                total=Decimal(10),
+                currency="EUR",
+                placed_at=NOON - (60 - number) * DAY,
+                now=NOON,
+            )
+
+        assert explained(shopper(), rule)["nearest_miss"] is None
+
     def test_explains_an_order_rule_by_the_latest_order(
         self, project: Project, rules: dict[str, RemarketingRule], allow_mail: Any
     ) -> None:

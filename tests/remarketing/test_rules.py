@@ -151,7 +151,7 @@ class TestGallery:
     def test_has_a_control_group_of_ten_percent_unless_told_otherwise(
         self, project: Project, templates: dict[str, EmailTemplate]
     ) -> None:
-        installed = gallery.install(project=project, templates=templates, activate=False, now=NOON)
+        installed = gallery.install(project=project, templates=templates, activate=False)
 
         assert {rule.holdout_percent for rule in installed} == {10}
         assert {rule.status for rule in installed} == {RuleStatus.DRAFT}
@@ -164,7 +164,7 @@ class TestGallery:
         services.save_rule(rule=rule)
         services.pause(rule=rule)
 
-        gallery.install(project=project, templates=templates, now=NOON)
+        gallery.install(project=project, templates=templates)
 
         assert RemarketingRule.objects.count() == 5
         rule.refresh_from_db()
@@ -173,7 +173,7 @@ class TestGallery:
     def test_a_wait_of_nothing_leaves_out_windows_and_quiet_hours(
         self, project: Project, templates: dict[str, EmailTemplate]
     ) -> None:
-        installed = gallery.install(project=project, templates=templates, wait_minutes=0, holdout=0, now=NOON)
+        installed = gallery.install(project=project, templates=templates, wait_minutes=0, holdout=0)
 
         assert {
             (

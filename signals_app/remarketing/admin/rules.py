@@ -231,7 +231,7 @@ def add_examples(project: Project, *, now: datetime) -> list[RemarketingRule]:
     known = set(RemarketingRule.objects.filter(project=project).values_list("pk", flat=True))
     with transaction.atomic():
         templates = email_gallery.install(project=project, now=now)
-        found = gallery.install(project=project, templates=templates, activate=False, now=now)
+        found = gallery.install(project=project, templates=templates, activate=False)
     return [rule for rule in found if rule.pk not in known]
 
 

@@ -16,7 +16,7 @@ from signals_app.remarketing.models import RemarketingRule, RuleMatch
 from signals_app.remarketing.services import rules as rule_services
 from signals_app.remarketing.services.planning import as_json
 from signals_app.remarketing.services.queueing import decide_due
-from signals_app.remarketing.services.situations import is_void, send_facts, trigger_situations
+from signals_app.remarketing.services.situations import is_void, send_facts, trigger_situations, with_history
 from signals_app.remarketing.signal_fields import order_values
 from signals_app.segments import conditions
 from signals_app.segments.conditions import ConditionResult
@@ -124,35 +124,21 @@ def _latest_match(customer: Customer, rule: RemarketingRule) -> RuleMatch | None
 def _occasions(customer: Customer, rule: RemarketingRule, now: datetime) -> list[Occasion]:
     """Return what could have started the rule for the shopper, latest first."""
     if rule.entry_event in ORDER_EVENTS:
-        orders = Order.objects.filter(identifier__customer=customer).order_by("-placed_at", "-pk")
+        orders = with_history(Order.objects.filter(identifier__customer=customer)).order_by("-placed_at", "-pk")
         latest = list(orders[:SIGNALS_LOOKED_AT])
-        first_at = min((order.placed_at for order in latest), default=None)
         if rule.entry_event == EntryEvent.FULFILMENT:
-            return _shipments(latest, first_at)
-        return [
-            Occasion(
-                str(order.pk),
-                order.placed_at,
-                order_values(order, has_earlier_order=order.placed_at != first_at),
-                is_void(order),
-            )
-            for order in latest
-        ]
+            return _shipments(latest)
+        return [Occasion(str(order.pk), order.placed_at, order_values(order), is_void(order)) for order in latest]
     signals = ShopperSignal.objects.filter(identifier__customer=customer).order_by("-received_at", "-pk")
     recorded = signal_services.recall_signals(project=rule.project, signals=list(signals[:SIGNALS_LOOKED_AT]), now=now)
     return [Occasion(str(one.signal.id), one.signal.received_at, one.values) for one in recorded]
 
 
-def _shipments(orders: list[Order], first_at: datetime | None) -> list[Occasion]:
+def _shipments(orders: list[Order]) -> list[Occasion]:
     by_id = {order.pk: order for order in orders}
     sent = Fulfilment.objects.filter(order__in=orders, state=FulfilmentState.SHIPPED).order_by("-shipped_at", "-pk")
     return [
-        Occasion(
-            str(one.pk),
-            one.shipped_at,
-            order_values(by_id[one.order_id], has_earlier_order=by_id[one.order_id].placed_at != first_at),
-            is_void(by_id[one.order_id]),
-        )
+        Occasion(str(one.pk), one.shipped_at, order_values(by_id[one.order_id]), is_void(by_id[one.order_id]))
         for one in sent[:SIGNALS_LOOKED_AT]
     ]
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from signals_app.core.exceptions import TransientError
 from signals_app.customers import services as customer_services
@@ -27,7 +26,7 @@ from signals_app.remarketing.services import rules as rule_services
 from signals_app.remarketing.services.counters import CounterKey, Counts, add_counts
 from signals_app.remarketing.services.planning import as_json
 from signals_app.remarketing.services.queueing import apply_decision, decide_due
-from signals_app.remarketing.services.situations import SHIPMENT_KEY, is_void, trigger_situations
+from signals_app.remarketing.services.situations import SHIPMENT_KEY, is_void, trigger_situations, with_history
 from signals_app.remarketing.signal_fields import order_values
 from signals_app.segments import conditions
 
@@ -36,7 +35,6 @@ ORDERS_AT_ONCE = 50
 """Orders handled in one transaction: on SQLite nobody else writes meanwhile."""
 
 TRIES = 3
-
 
 ENTRY_OF_FACT = {FactKind.ORDER_RECORDED: EntryEvent.ORDER, FactKind.ORDER_FULFILLED: EntryEvent.FULFILMENT}
 
@@ -93,7 +91,7 @@ def _follow_orders(project: Project, entry_event: EntryEvent, ids: Iterable[str]
         shipments = Fulfilment.objects.filter(pk__in=list(ids), order__project=project)
         rows = rows.filter(pk__in=shipments.values("order"))
     customers = customer_services.lock_customers(rows.values_list("identifier__customer", flat=True))
-    orders = list(rows.select_related("identifier").order_by("placed_at", "pk"))
+    orders = list(with_history(rows).select_related("identifier").order_by("placed_at", "pk"))
     if any(order.identifier.customer_id not in customers for order in orders):
         # Joined to another profile between the two reads: the fact stays unread and is followed again in a moment.
         raise ShopperMoved(f"a shopper of {len(orders)} orders was joined to another profile meanwhile")
@@ -126,7 +124,6 @@ def _let_go(project: Project, customers: Mapping[UUID, Customer], counts: Counts
 
 def _occasions(orders: list[Order], shipments: list[Fulfilment] | None) -> list[Occasion]:
     """Return what may start automations: the orders themselves, or their shipments that were not called back."""
-    orders = _with_history(orders)
     if shipments is None:
         return [Occasion(order, f"order:{order.pk}", order.placed_at) for order in orders]
     by_id = {order.pk: order for order in orders}
@@ -164,21 +161,12 @@ def _start(
     RuleMatch.objects.bulk_create(matches, ignore_conflicts=True)
 
 
-def _with_history(orders: list[Order]) -> list[Order]:
-    """Return the orders with `has_earlier_order` on each: whether its shopper had ordered before."""
-    earlier = Order.objects.filter(
-        identifier__customer=OuterRef("identifier__customer"), placed_at__lt=OuterRef("placed_at")
-    )
-    rows = Order.objects.filter(pk__in=[order.pk for order in orders]).annotate(has_earlier_order=Exists(earlier))
-    return list(rows.select_related("identifier").order_by("placed_at", "pk"))
-
-
 def _decide_occasion(
     project: Project, occasion: Occasion, specs: list[RuleSpec], customers: Mapping[UUID, Customer], now: datetime
 ) -> list[tuple[RuleSpec, Decision, RuleMatch]]:
     order = occasion.order
     customer_id = order.identifier.customer_id
-    values = order_values(order, has_earlier_order=getattr(order, "has_earlier_order", False))
+    values = order_values(order)
     holding = [spec for spec in specs if conditions.holds(spec.trigger, values, now=now)]
     void = [(customer_id, spec.id) for spec in holding] if is_void(order) else []
     situations = trigger_situations(

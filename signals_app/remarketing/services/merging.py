@@ -10,7 +10,6 @@ from uuid import UUID
 from signals_app.customers.models import Customer
 from signals_app.remarketing.constants import Arm, MatchState, Reason
 from signals_app.remarketing.models import RuleMatch
-from signals_app.remarketing.services import rules as rule_services
 from signals_app.remarketing.services.situations import arm_of, roots_of
 
 DECIDED_STATES = (MatchState.QUEUED, MatchState.SKIPPED)
@@ -91,7 +90,7 @@ def _split_rule(matches: list[RuleMatch], root: int) -> bool:
 def _draw_again(matches: list[RuleMatch], waiting: list[RuleMatch], root: int) -> bool:
     """Give the match that waits its root's arm, and return whether one that was decided had another."""
     rule, project = matches[0].rule, matches[0].project
-    arm = arm_of(rule_services.spec_of(rule, rule_services.policy_of(project)), project, root)
+    arm = arm_of(rule, project, root)
     for match in waiting[-1:]:
         match.arm = arm
         match.save(update_fields=["arm"])

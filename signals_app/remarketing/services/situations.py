@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
 from signals_app.core.bulk import read_rows
 from signals_app.customers import services as customer_services
@@ -20,7 +20,7 @@ from signals_app.projects.models import Project
 from signals_app.remarketing import arms
 from signals_app.remarketing.constants import Arm, MatchState, Reason
 from signals_app.remarketing.decision import Moment, RuleSpec, SendFacts, Situation
-from signals_app.remarketing.models import RuleMatch, SendPolicy
+from signals_app.remarketing.models import RemarketingRule, RuleMatch, SendPolicy
 from signals_app.remarketing.schedule import zone_of
 from signals_app.segments import conditions
 from signals_app.segments import services as segment_services
@@ -60,9 +60,9 @@ def roots_of(customer_ids: Collection[UUID]) -> dict[UUID, int]:
     return dict(read_rows(identifiers.values_list("customer").annotate(root=Min("pk"))))
 
 
-def arm_of(spec: RuleSpec, project: Project, root: int) -> Arm:
+def arm_of(rule: RuleSpec | RemarketingRule, project: Project, root: int) -> Arm:
     """Return the arm that a shopper is drawn into."""
-    return arms.choose_arm(salt=str(project.pk), root=root, rule_id=spec.id, holdout_percent=spec.holdout_percent)
+    return arms.choose_arm(salt=str(project.pk), root=root, rule_id=rule.id, holdout_percent=rule.holdout_percent)
 
 
 def profiles_for(
@@ -153,6 +153,14 @@ def _is_called_back(match: RuleMatch) -> bool:
         return False
     shipment = Fulfilment.objects.filter(pk=match.entry_key.removeprefix(SHIPMENT_KEY))
     return shipment.filter(state=FulfilmentState.CANCELLED).exists()
+
+
+def with_history(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Return the orders with `has_earlier_order` on each: whether its shopper had ordered before."""
+    earlier = Order.objects.filter(
+        identifier__customer=OuterRef("identifier__customer"), placed_at__lt=OuterRef("placed_at")
+    )
+    return orders.annotate(has_earlier_order=Exists(earlier))
 
 
 def is_void(order: Order) -> bool:

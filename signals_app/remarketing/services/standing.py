@@ -35,9 +35,7 @@ def standing_of(*, customer: Customer, now: datetime) -> Standing:
     waiting = RuleMatch.objects.filter(identifier__customer=customer, state=MatchState.PLANNED).order_by("due_at", "pk")
     root = roots_of([customer.pk]).get(customer.pk)
     rules = RemarketingRule.objects.filter(project=project, status=RuleStatus.ACTIVE)[:MOST] if root else []
-    held_back = [
-        rule.name for rule in rules if arm_of(rule_services.spec_of(rule, policy), project, root or 0) == Arm.HOLDOUT
-    ]
+    held_back = [rule.name for rule in rules if arm_of(rule, project, root or 0) == Arm.HOLDOUT]
     return Standing(
         waiting=list(waiting.values_list("rule__name", "due_at")[:MOST]),
         held_back=held_back,
