@@ -32,6 +32,10 @@ class SuppressionReason(TextChoices):
     MANUAL = "manual", "Added by hand"
 
 
+ERASED_PREFIX = "erased:"
+"""How a suppression begins that has only a hash left of the address of somebody who was erased."""
+
+
 class SkipReason(TextChoices):
     """Why a mail was not sent, or not yet, as far as the mail room itself can tell."""
 

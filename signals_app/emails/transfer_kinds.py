@@ -11,7 +11,7 @@ from signals_app.customers.constants import IdentifierKind
 from signals_app.customers.exceptions import InvalidIdentifier
 from signals_app.customers.exports import as_json, by_id, counted, everything
 from signals_app.customers.identifiers import normalise
-from signals_app.emails.constants import SuppressionReason, reason_in_words
+from signals_app.emails.constants import ERASED_PREFIX, SuppressionReason, reason_in_words
 from signals_app.emails.models import EmailMessage, Suppression
 from signals_app.emails.services.suppression import suppress_many
 from signals_app.transfers import cells
@@ -96,9 +96,8 @@ SUPPRESSION_IMPORT = ImportKind(
 
 
 def _suppressions(context: ExportContext) -> QuerySet[Suppression]:
-    # Of somebody who was erased only a hash stands in the list.
     listed = Suppression.objects.filter(project=context.project, created_at__lte=context.now)
-    return listed.exclude(email__startswith="erased:")
+    return listed.exclude(email__startswith=ERASED_PREFIX)
 
 
 def _suppression_page(context: ExportContext, after: Any, limit: int) -> Page:

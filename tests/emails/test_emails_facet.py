@@ -69,6 +69,21 @@ def test_an_erasure_leaves_no_mail_and_no_address_but_still_no_mail_comes(
     assert not email_services.is_suppressed(project=project, email="berta@example.com")
 
 
+def test_of_an_erased_person_only_a_hash_is_kept_whoever_stops_their_mails_afterwards(
+    shopper: Shopper, project: Project
+) -> None:
+    customer_services.erase_customer(customer=shopper(), now=NOW)
+
+    for _ in range(2):
+        entry = email_services.suppress(
+            project=project, email="Anna@example.com", reason=SuppressionReason.MANUAL, source="API", now=NOW
+        )
+
+    assert entry == Suppression.objects.get()
+    assert entry.email.startswith("erased:")
+    assert email_services.is_suppressed(project=project, email="anna@example.com")
+
+
 def test_a_mail_of_django_itself_is_captured_each_time(db: None) -> None:
     for _ in range(2):
         send_mail("Reset your password", "Here.", "admin@example.com", ["olga@example.com"])

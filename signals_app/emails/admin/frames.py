@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django import forms
+
 from signals_app.emails import services
 from signals_app.emails.models import MailboxMail
 from signals_app.emails.rendering import Rendered
 
 FOLLOW_LINKS = "allow-popups allow-popups-to-escape-sandbox"
+STYLES = forms.Media(css={"all": ["emails/mails.css"]})
+"""For pages of our own: Django's scripts for forms have nothing to do there."""
 
 
 class Frame(NamedTuple):

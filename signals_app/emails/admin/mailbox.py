@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -17,14 +16,11 @@ from django.utils.safestring import SafeString
 from signals_app.core.admin import DateTimeRangeFilter, ProjectScopedAdmin, ReadOnlyAdmin, display
 from signals_app.core.display import ago, page_link
 from signals_app.customers import services as customer_services
-from signals_app.emails.admin.frames import FOLLOW_LINKS, frames
+from signals_app.emails.admin.frames import FOLLOW_LINKS, STYLES, frames
 from signals_app.emails.models import MailboxMail
 
 VIEWS = (("mail", "Mail"), ("text", "Text part"), ("headers", "Headers"))
 SNIPPET_LENGTH = 110
-
-STYLES = forms.Media(css={"all": ["emails/mails.css"]})
-"""For pages of our own: Django's scripts for forms have nothing to do there."""
 
 
 @admin.register(MailboxMail)

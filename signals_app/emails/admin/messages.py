@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -23,7 +22,7 @@ from signals_app.core.admin import (
 )
 from signals_app.core.display import ago, badge, page_link
 from signals_app.customers.display import profile_link
-from signals_app.emails.admin.frames import frames
+from signals_app.emails.admin.frames import STYLES, frames
 from signals_app.emails.constants import MessageState, reason_in_words
 from signals_app.emails.models import EmailMessage
 from signals_app.emails.rendering import Rendered
@@ -37,9 +36,6 @@ STATE_TONES = {
     MessageState.SUPPRESSED: "neutral",
     MessageState.UNKNOWN: "warn",
 }
-
-STYLES = forms.Media(css={"all": ["emails/mails.css"]})
-"""For pages of our own: Django's scripts for forms have nothing to do there."""
 
 
 @admin.register(EmailMessage)

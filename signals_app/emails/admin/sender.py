@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from signals_app.core.admin import ChoicesFilter, ProjectScopedAdmin, ProjectSingletonAdmin, TextInput, display
 from signals_app.core.display import ago, badge
 from signals_app.emails import services
-from signals_app.emails.constants import SuppressionReason
+from signals_app.emails.constants import ERASED_PREFIX, SuppressionReason
 from signals_app.emails.models import SenderIdentity, Suppression
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 else:
     SuppressionModelForm = forms.ModelForm  # generic for the type checker only
 
-ERASED_PREFIX = "erased:"
 REASON_TONES = {
     SuppressionReason.UNSUBSCRIBED: "neutral",
     SuppressionReason.BOUNCED: "warn",

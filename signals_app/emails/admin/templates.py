@@ -20,7 +20,7 @@ from signals_app.core.admin import HistoricalAdmin, Textarea, display, post_acti
 from signals_app.core.display import ago
 from signals_app.customers.models import LAST_SEEN_FIRST, Customer
 from signals_app.emails import rendering, services
-from signals_app.emails.admin.frames import frames
+from signals_app.emails.admin.frames import STYLES, frames
 from signals_app.emails.constants import MessageState
 from signals_app.emails.exceptions import TemplateError
 from signals_app.emails.models import EmailTemplate
@@ -79,10 +79,6 @@ class EmailTemplateForm(TemplateModelForm):
         for field, problems in services.template_problems(self.instance).items():
             for problem in problems:
                 self.add_error(field if field in self.fields else None, problem)
-
-
-STYLES = forms.Media(css={"all": ["emails/mails.css"]})
-"""For pages of our own: Django's scripts for forms have nothing to do there."""
 
 
 @admin.register(EmailTemplate)

@@ -1,4 +1,4 @@
-"""What other rooms may ask of mails: queue, send, count, suppress, preview."""
+"""What other rooms may ask of mails: queue, send, suppress, preview."""
 
 from signals_app.emails.services.outbox import queue_message
 from signals_app.emails.services.previews import mail_preview_html, preview, send_test

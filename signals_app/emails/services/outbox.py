@@ -1,4 +1,4 @@
-"""The outbox: mails that are to be sent, and how many were."""
+"""The outbox: mails that are to be sent."""
 
 from __future__ import annotations
 

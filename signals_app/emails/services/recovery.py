@@ -24,6 +24,7 @@ def recover_interrupted(*, now: datetime, limit: int = 500) -> Counter[str]:
     is only slow and comes back, the send key still lets just one of the two mails in.
     """
     interrupted = EmailMessage.objects.filter(state=MessageState.SENDING, lease_until__lte=now).order_by("lease_until")
+    interrupted = interrupted.only("project_id", "send_key", "lease_token")  # what they say may be many megabytes
     counts: Counter[str] = Counter()
     is_local = delivery.is_local()
     for message in interrupted[:limit]:

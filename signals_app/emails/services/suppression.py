@@ -20,7 +20,7 @@ from signals_app.customers.constants import IdentifierKind
 from signals_app.customers.joining import Key
 from signals_app.customers.models import Customer, Identifier
 from signals_app.customers.services.tombstones import erased_among
-from signals_app.emails.constants import SuppressionReason
+from signals_app.emails.constants import ERASED_PREFIX, SuppressionReason
 from signals_app.emails.exceptions import UnknownToken
 from signals_app.emails.models import EmailMessage, Suppression
 from signals_app.projects.models import Project
@@ -43,19 +43,11 @@ class Subscription:
     is_suppressed: bool
 
 
+@transaction.atomic
 def suppress(*, project: Project, email: str, reason: SuppressionReason, source: str, now: datetime) -> Suppression:
-    """Stop all mails of the store to an address; the first reason stands. Of an erased person only its hash is kept."""
-    address, hashes = _normalised(email), address_hashes(project=project, email=email)
-    known = Suppression.objects.filter(project=project, email__in=[address, *hashes]).first()
-    if known is not None:
-        return known
-    is_erased = erased_among(project=project, keys={Key(IdentifierKind.EMAIL, address)})
-    suppression, _ = Suppression.objects.get_or_create(
-        project=project,
-        email=hashes[0] if is_erased else address,
-        defaults={"reason": reason, "source": source[:100], "created_at": now},
-    )
-    return suppression
+    """Stop all mails of the store to an address as `suppress_many` does, and return the entry that stops them."""
+    suppress_many(project=project, reasons={email: (reason, source)}, now=now)
+    return Suppression.objects.filter(project=project, email__in=_forms_of(project, email)).earliest("created_at", "pk")
 
 
 def lift_suppression(*, project: Project, email: str) -> int:
@@ -66,11 +58,8 @@ def lift_suppression(*, project: Project, email: str) -> int:
 
 def suppressions_of(*, customer: Customer) -> list[Suppression]:
     """Return the entries that stop mails to a person's addresses, newest first; hashes of erased ones count too."""
-    addresses = addresses_of(customer)
-    hashes = [found for address in addresses for found in address_hashes(project=customer.project, email=address)]
-    return list(
-        Suppression.objects.filter(project=customer.project, email__in=[*addresses, *hashes]).order_by("-created_at")
-    )
+    forms = [form for address in addresses_of(customer) for form in _forms_of(customer.project, address)]
+    return list(Suppression.objects.filter(project=customer.project, email__in=forms).order_by("-created_at"))
 
 
 def addresses_of(customer: Customer) -> list[str]:
@@ -110,8 +99,7 @@ def suppress_many(*, project: Project, reasons: Mapping[str, tuple[str, str]], n
 
 def is_suppressed(*, project: Project, email: str) -> bool:
     """Say whether the address must get no mail, also when only the hash of an erased person is left of it."""
-    forms = {_normalised(email), *address_hashes(project=project, email=email)}
-    return Suppression.objects.filter(project=project, email__in=forms).exists()
+    return Suppression.objects.filter(project=project, email__in=_forms_of(project, email)).exists()
 
 
 def address_hashes(*, project: Project, email: str) -> list[str]:
@@ -123,11 +111,11 @@ def address_hashes(*, project: Project, email: str) -> list[str]:
     """
     value = f"{project.pk}:{_normalised(email)}"
     keyed = [
-        "erased:" + salted_hmac(_HASH_SALT, value, secret=secret, algorithm="sha256").hexdigest()
+        ERASED_PREFIX + salted_hmac(_HASH_SALT, value, secret=secret, algorithm="sha256").hexdigest()
         for secret in settings.FIELD_ENCRYPTION_KEYS
     ]
     # Hashes of before were made with the secret of sessions.
-    return [*keyed, "erased:" + salted_hmac(_HASH_SALT, value, algorithm="sha256").hexdigest()]
+    return [*keyed, ERASED_PREFIX + salted_hmac(_HASH_SALT, value, algorithm="sha256").hexdigest()]
 
 
 def anonymise_suppressions(*, project: Project, emails: Iterable[str]) -> int:
@@ -141,6 +129,11 @@ def anonymise_suppressions(*, project: Project, emails: Iterable[str]) -> int:
         else:
             count += named.update(email=hashes[0], source="")
     return count
+
+
+def _forms_of(project: Project, email: str) -> list[str]:
+    """Return all that may stand for an address in the list: itself, and the hashes of an erased person's."""
+    return [_normalised(email), *address_hashes(project=project, email=email)]
 
 
 def _normalised(email: str) -> str:
