@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Literal
 
+from django.core.exceptions import ValidationError as NotOfThisType
 from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
@@ -120,11 +120,7 @@ class Keyset:
                 raise ValueError("of another list")
             key = self.queryset.model._meta.pk.to_python(pk)
             return Position(name, value, str(key), bool(is_backward))
-        except (ValueError, TypeError, binascii.Error, RecursionError, OverflowError) as error:
-            raise ValidationError({"cursor": ["Not a cursor of this list in this order."]}) from error
-        except Exception as error:  # a key of another type: Django's own ValidationError
-            if type(error).__name__ != "ValidationError":
-                raise
+        except (ValueError, TypeError, RecursionError, OverflowError, NotOfThisType) as error:
             raise ValidationError({"cursor": ["Not a cursor of this list in this order."]}) from error
 
 

@@ -257,3 +257,18 @@ def test_a_list_by_a_column_that_is_always_filled_is_read_along_its_index(api: C
     ordered = [query["sql"] for query in queries if "shoppersignal" in query["sql"] and "ORDER BY" in query["sql"]]
     assert ordered
     assert not [sql for sql in ordered if "NULLS" in sql]
+
+
+def test_a_list_of_mails_reads_nothing_of_what_they_said(
+    fill_store: Callable[[Project], Project], project: Project, api: Callable[..., Any]
+) -> None:
+    fill_store(project)
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert len(api("get", "messages/").json()["results"]) == 1
+
+    read = [each["sql"] for each in queries if 'FROM "emails_emailmessage"' in each["sql"]]
+    assert len(read) == 1
+    assert not {column for column in ("html", "text", "context", "gates", "values") if f'"{column}"' in read[0]}

@@ -15,7 +15,7 @@ from signals_app.api.serializers.activity import (
     SignalQuery,
     SignalSerializer,
 )
-from signals_app.api.views.base import CHANGE_ORDERINGS, ListView, RowView
+from signals_app.api.views.base import CHANGE_ORDERINGS, ListView, ProjectView, RowView
 from signals_app.emails.models import EmailMessage
 from signals_app.remarketing.models import RuleMatch
 from signals_app.shopper_signals.models import ShopperSignal
@@ -24,8 +24,13 @@ OF_THE_LIVING: dict[str, Any] = {"identifier__customer__erased_at": None}
 """From the first moment of an erasure nothing of the person is handed out, though their rows take a while to go."""
 
 
+class _Signals(ProjectView):
+    def get_queryset(self) -> QuerySet[ShopperSignal]:
+        return ShopperSignal.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")
+
+
 @extend_schema(parameters=[SignalQuery], responses=page_of(SignalSerializer), tags=["signals"])
-class SignalList(ListView):
+class SignalList(_Signals, ListView):
     """List intent signals, newest first."""
 
     serializer_class = SignalSerializer
@@ -37,9 +42,6 @@ class SignalList(ListView):
     default_ordering = "-received_at"
     changed_fields = ("recorded_at",)
 
-    def get_queryset(self) -> QuerySet[ShopperSignal]:
-        return ShopperSignal.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")
-
     def narrow(self, queryset: QuerySet[Any], asked: dict[str, Any]) -> QuerySet[Any]:
         if "customer" in asked:
             queryset = queryset.filter(identifier__customer_id=asked["customer"])
@@ -49,13 +51,10 @@ class SignalList(ListView):
 
 
 @extend_schema(tags=["signals"])
-class SignalDetail(RowView):
+class SignalDetail(_Signals, RowView):
     """Show one signal; its id is the one that the webhook answered."""
 
     serializer_class = SignalSerializer
-
-    def get_queryset(self) -> QuerySet[ShopperSignal]:
-        return ShopperSignal.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")
 
 
 class _AboutCustomerAndRule(ListView):
@@ -71,8 +70,18 @@ class _AboutCustomerAndRule(ListView):
         return queryset
 
 
+class _Messages(ProjectView):
+    def get_queryset(self) -> QuerySet[EmailMessage]:
+        # What mails said is up to half a megabyte each, and nothing of it is shown.
+        unread = ("html", "text", "context", "rule_match__values", "rule_match__gates")
+        mails = EmailMessage.objects.filter(project=self.project, **OF_THE_LIVING).select_related(
+            "identifier", "rule_match"
+        )
+        return mails.defer(*unread)
+
+
 @extend_schema(parameters=[MessageQuery], responses=page_of(MessageSerializer), tags=["messages"])
-class MessageList(_AboutCustomerAndRule):
+class MessageList(_Messages, _AboutCustomerAndRule):
     """List mails with their state; `reason` says why one was not sent."""
 
     serializer_class = MessageSerializer
@@ -82,26 +91,23 @@ class MessageList(_AboutCustomerAndRule):
     changed_fields = ("updated_at",)
     rule_path = "rule_match__rule_id"
 
-    def get_queryset(self) -> QuerySet[EmailMessage]:
-        return EmailMessage.objects.filter(project=self.project, **OF_THE_LIVING).select_related(
-            "identifier", "rule_match"
-        )
-
 
 @extend_schema(tags=["messages"])
-class MessageDetail(RowView):
+class MessageDetail(_Messages, RowView):
     """Show one mail."""
 
     serializer_class = MessageSerializer
 
-    def get_queryset(self) -> QuerySet[EmailMessage]:
-        return EmailMessage.objects.filter(project=self.project, **OF_THE_LIVING).select_related(
-            "identifier", "rule_match"
+
+class _Matches(ProjectView):
+    def get_queryset(self) -> QuerySet[RuleMatch]:
+        return (
+            RuleMatch.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier").defer("values")
         )
 
 
 @extend_schema(parameters=[MatchQuery], responses=page_of(MatchSerializer), tags=["matches"])
-class MatchList(_AboutCustomerAndRule):
+class MatchList(_Matches, _AboutCustomerAndRule):
     """List what automations decided about shoppers, also where no mail came of it."""
 
     serializer_class = MatchSerializer
@@ -111,15 +117,9 @@ class MatchList(_AboutCustomerAndRule):
     changed_fields = ("created_at", "decided_at")
     rule_path = "rule_id"
 
-    def get_queryset(self) -> QuerySet[RuleMatch]:
-        return RuleMatch.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")
-
 
 @extend_schema(tags=["matches"])
-class MatchDetail(RowView):
+class MatchDetail(_Matches, RowView):
     """Show one decision with what was asked."""
 
     serializer_class = MatchSerializer
-
-    def get_queryset(self) -> QuerySet[RuleMatch]:
-        return RuleMatch.objects.filter(project=self.project, **OF_THE_LIVING).select_related("identifier")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -217,5 +216,5 @@ def _write_place(entry: TimelineEntry) -> str:
 def _read_place(cursor: str) -> Place:
     try:
         return Place.read(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
-    except (ValueError, binascii.Error, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise ValidationError({"cursor": ["Not a cursor of this list."]}) from error
