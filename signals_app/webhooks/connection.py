@@ -49,6 +49,8 @@ EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class State:
+    """How a connection is doing: one word for lists, one sentence for the page."""
+
     tone: str
     word: str
     sentence: str

@@ -16,7 +16,7 @@ from signals_app.customers.mentions import Mentions
 from signals_app.customers.models import Customer, Identifier, IdentityConflict
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import inbox, mapping, payload
-from signals_app.webhooks.exceptions import InvalidConfiguration, MalformedDelivery
+from signals_app.webhooks.exceptions import MalformedDelivery
 from signals_app.webhooks.models import (
     InboxItem,
     ReplayRun,
@@ -66,12 +66,7 @@ def _waiting(subject: Subject, place: str, limit: int) -> Step:
     """Delete requests that wait, or need fixing, and name the person."""
     size = min(limit, BODIES_AT_ONCE)
     ids = _next_ids(InboxItem.objects.filter(source__project=subject.customer.project), place, size)
-    wanted, readers = Mentions(subject.known_ids), _readers(subject)
-    found = [
-        delivery.pk
-        for delivery in WebhookDelivery.objects.filter(pk__in=ids)
-        if _names(wanted, bytes(delivery.body), readers.get(delivery.source_id))
-    ]
+    found = _naming(subject, ids)
     return Step(_delete(found), str(ids[-1]) if len(ids) == size else None)
 
 
@@ -86,12 +81,7 @@ def _of_lookalikes(subject: Subject, place: str, limit: int) -> Step:
     others = Identifier.objects.filter(pk__in={pk for pair in pairs for pk in pair})
     others = others.exclude(customer=subject.customer)
     ids, following = _next_signals(others, place, min(limit, BODIES_AT_ONCE))
-    wanted, readers = Mentions(subject.known_ids), _readers(subject)
-    found = [
-        delivery.pk
-        for delivery in WebhookDelivery.objects.filter(pk__in=ids)
-        if _names(wanted, bytes(delivery.body), readers.get(delivery.source_id))
-    ]
+    wanted, found = Mentions(subject.known_ids), _naming(subject, ids)
     for signal in ShopperSignal.objects.filter(pk__in=ids):
         events = [one for one in signal.relevant_events if not wanted.found_in(str(one))]
         is_named = signal.pk in found or wanted.found_in(str(signal.extra))
@@ -172,17 +162,23 @@ def _readers(subject: Subject) -> dict[UUID, Reader]:
 
 
 def _reader(source: WebhookSource) -> Reader:
-    try:
-        mapped = mapping.compile_mapping(source.identity_mapping)
-    except InvalidConfiguration:
-        mapped = mapping.compile_mapping({})
+    mapped, _ = mapping.compile_or_default(source.identity_mapping)
 
     def read(body: bytes) -> dict[str, str]:
         parsed = payload.parse(body)
-        said = parsed.extra | {"relevant_events": parsed.relevant_events}
-        return mapping.extract(mapped, said, parsed.relevant_events).identifiers
+        return mapping.extract(mapped, parsed.extra, parsed.relevant_events).identifiers
 
     return read
+
+
+def _naming(subject: Subject, ids: Collection[UUID]) -> list[UUID]:
+    """Return which of these requests name the person."""
+    wanted, readers = Mentions(subject.known_ids), _readers(subject)
+    return [
+        delivery.pk
+        for delivery in WebhookDelivery.objects.filter(pk__in=ids)
+        if _names(wanted, bytes(delivery.body), readers.get(delivery.source_id))
+    ]
 
 
 def _names(wanted: Mentions, body: bytes, reader: Reader | None) -> bool:

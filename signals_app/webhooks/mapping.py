@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +74,15 @@ def compile_mapping(raw: Any) -> IdentityMapping:
     return {name: _compile_field(name, raw.get(name, {})) for name in DEFAULT_PATHS}
 
 
+def compile_or_default(raw: Any) -> tuple[IdentityMapping, list[dict[str, str]]]:
+    """Return what `compile_mapping` makes of a stored mapping; of one that cannot be used the defaults, and an issue."""
+    try:
+        return compile_mapping(raw), []
+    except InvalidConfiguration as error:
+        problem = f"cannot be used, so the defaults are: {error.message}"
+        return compile_mapping({}), [{"field": error.field, "problem": problem}]
+
+
 def _compile_field(name: str, raw: Any) -> FieldMapping:
     if not isinstance(raw, dict) or set(raw) - {"paths", "jmespath", "query_parameter"}:
         raise InvalidConfiguration(f"identity_mapping.{name}", "Enter “paths”, “jmespath” or “query_parameter”.")
@@ -116,11 +125,14 @@ def _compiled(expression: str) -> jmespath.parser.ParsedResult:
     return jmespath.compile(expression)
 
 
-def extract(mapping: IdentityMapping, body: dict[str, Any], events: Iterable[Mapping[str, str]]) -> Extracted:
+def extract(mapping: IdentityMapping, extra: dict[str, Any], events: Sequence[Mapping[str, str]]) -> Extracted:
     """
-    Find the identity in a cleaned `body` and the names of its `events`; a value that cannot be an ID is an issue.
+    Find the identity in what a cleaned body says beside the documented fields (`extra`), and in its `relevant_events`.
+
+    A value that cannot be an ID is an issue.
     """
     issues: list[dict[str, str]] = []
+    body = extra | {"relevant_events": events}
     names = [event["name"] for event in events]
     identifiers: dict[str, str] = {}
     for name in IDENTITY_FIELDS:

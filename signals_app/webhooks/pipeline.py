@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, starmap
 from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
@@ -36,7 +36,7 @@ from signals_app.shopper_signals import services as shopper_signals
 from signals_app.shops.models import ShopConnection
 from signals_app.webhooks import mapping, payload, shop_items
 from signals_app.webhooks.constants import MAX_ATTEMPTS, InboxState
-from signals_app.webhooks.exceptions import InvalidConfiguration, MalformedDelivery
+from signals_app.webhooks.exceptions import MalformedDelivery
 from signals_app.webhooks.models import InboxItem, WebhookDelivery, WebhookSource
 from signals_app.webhooks.pace import Pace
 
@@ -133,8 +133,8 @@ def process_batch(*, now: datetime, limit: int = CLAIMED_AT_ONCE) -> BatchReport
     report = BatchReport()
     for claim in _claims(now=now, limit=max(limit, pace.size)):
         report.claimed += len(claim.pks)
-        for readings in _read_all(claim, report, now=now):
-            for batch in readings.parts(pace.size):
+        for of_store in _read_all(claim, report, now=now):
+            for batch in of_store.parts(pace.size):
                 begun = time.monotonic()
                 _record_or_split(batch, now=now, report=report)
                 pace.note(count=len(batch.readings), seconds=time.monotonic() - begun)
@@ -161,10 +161,7 @@ def _claims(*, now: datetime, limit: int) -> Iterator[claims.Claim]:
 
 
 def _read_all(claim: claims.Claim, report: BatchReport, *, now: datetime) -> list[Batch]:
-    columns = ("pk", "attempts", "source_id", "delivery__received_at", "delivery__body")
-    claimed = InboxItem.objects.filter(pk__any_of=claim.pks, lease_token=claim.token)
-    items = [Item(*row) for row in bulk.read_rows(claimed.values_list(*columns))]
-    items.sort(key=attrgetter("received_at", "id"))
+    items = _claimed_items(claim, report)
     sources = WebhookSource.objects.select_related("project").in_bulk({item.source_id for item in items})
     if shops := {source.id: source for source in sources.values() if source.shop_id is not None}:
         _apply_from_shops([item for item in items if item.source_id in shops], shops, claim.token, report, now=now)
@@ -172,9 +169,6 @@ def _read_all(claim: claims.Claim, report: BatchReport, *, now: datetime) -> lis
     readers = {source_id: _Reader(source) for source_id, source in sources.items()}
     of_project: dict[Project, list[Reading]] = {}
     for item in items:
-        if item.attempts > MAX_ATTEMPTS:
-            _quarantine(item, claim.token, "Given up: the worker ended during each attempt.", report)
-            continue
         try:
             reading = readers[item.source_id].read(item)
         except MalformedDelivery as error:
@@ -182,6 +176,17 @@ def _read_all(claim: claims.Claim, report: BatchReport, *, now: datetime) -> lis
             continue
         of_project.setdefault(sources[item.source_id].project, []).append(reading)
     return [Batch(project, claim.token, readings) for project, readings in of_project.items()]
+
+
+def _claimed_items(claim: claims.Claim, report: BatchReport) -> list[Item]:
+    """Return what is claimed, in the order in which it came; what has ended the worker each time needs a person."""
+    columns = ("pk", "attempts", "source_id", "delivery__received_at", "delivery__body")
+    claimed = InboxItem.objects.filter(pk__any_of=claim.pks, lease_token=claim.token)
+    items = sorted(starmap(Item, bulk.read_rows(claimed.values_list(*columns))), key=attrgetter("received_at", "id"))
+    for item in items:
+        if item.attempts > MAX_ATTEMPTS:
+            _quarantine(item, claim.token, "Given up: the worker ended during each attempt.", report)
+    return [item for item in items if item.attempts <= MAX_ATTEMPTS]
 
 
 def _apply_from_shops(
@@ -195,9 +200,6 @@ def _apply_from_shops(
     """Do what shops' webhooks say, one by one; what says nothing that can be used needs a person at once."""
     shops = ShopConnection.objects.select_related("project").in_bulk([source.shop_id for source in sources.values()])
     for item in items:
-        if item.attempts > MAX_ATTEMPTS:
-            _quarantine(item, token, "Given up: the worker ended during each attempt.", report)
-            continue
         try:
             shop = shops[sources[item.source_id].shop_id]
             report.processed += shop_items.apply(
@@ -220,23 +222,13 @@ class _Reader:
     """Reads what came by one source."""
 
     def __init__(self, source: WebhookSource) -> None:
-        self.issues: list[dict[str, str]] = []
-        self.mapping = _mapping_of(source, self.issues)
+        self.mapping, self.issues = mapping.compile_or_default(source.identity_mapping)
 
     def read(self, item: Item) -> Reading:
         parsed = payload.parse(bytes(item.body))
-        body = parsed.extra | {"relevant_events": parsed.relevant_events}
-        found = mapping.extract(self.mapping, body, parsed.relevant_events)
+        found = mapping.extract(self.mapping, parsed.extra, parsed.relevant_events)
         issues = [*parsed.issues, *self.issues, *found.issues]
         return Reading(item, parsed, found.identifiers, found.occurred_at, issues)
-
-
-def _mapping_of(source: WebhookSource, issues: list[dict[str, str]]) -> mapping.IdentityMapping:
-    try:
-        return mapping.compile_mapping(source.identity_mapping)
-    except InvalidConfiguration as error:
-        issues.append({"field": error.field, "problem": "cannot be used, so the defaults are: " + error.message})
-        return mapping.compile_mapping({})
 
 
 def _record_or_split(batch: Batch, *, now: datetime, report: BatchReport) -> None:

@@ -22,14 +22,14 @@ def apply(
     :raises UnusableData: if nothing can be done with it, now or later; OrderNotKnown: if later it can.
     """
     held = InboxItem.objects.select_for_update(no_key=True).filter(pk=delivery_id, lease_token=token)
-    if not list(held.values_list("pk", flat=True)):
+    replays = held.values_list("replays", flat=True).first()
+    if replays is None:
         return False
     headers = ShopDelivery.objects.get(pk=delivery_id)
     webhook = shops.Webhook(
         topic=headers.topic, reference=str(delivery_id), come_at=headers.triggered_at or received_at
     )
     outcome = shops.apply(shop=shop, webhook=webhook, body=body, now=now)
-    replays = InboxItem.objects.filter(pk=delivery_id).values_list("replays", flat=True).first() or 0
     InboxItem.objects.filter(pk=delivery_id).delete()
     if outcome.must_forget:
         WebhookDelivery.objects.filter(pk=delivery_id).delete()

@@ -14,6 +14,7 @@ from signals_app.projects.models import ApiKey, Project
 from signals_app.shops import services as shops
 from signals_app.shops.constants import PRIVACY_TOPICS, SUBSCRIBED_TOPICS, TOPICS, Resource, SyncKind, SyncState
 from signals_app.shops.models import PrivacyRequest, ShopConnection, ShopDifference, ShopSync, ShopTopic
+from signals_app.webhooks.connection import State
 from signals_app.webhooks.constants import InboxState
 from signals_app.webhooks.models import HourlyCount, InboxItem, ShopDelivery, WebhookDelivery, WebhookSource
 
@@ -27,13 +28,6 @@ REFUSED = {
     "NO_SECRET": "Came before a secret was pasted; Shopify tries again for four hours.",
     "OTHER_SHOP": "Signed with the right secret, but for another shop. Is the domain right?",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    tone: str
-    word: str
-    sentence: str
 
 
 @dataclass(slots=True)

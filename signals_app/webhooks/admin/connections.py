@@ -128,12 +128,13 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
 
     def page_context(self, request: HttpRequest, source: WebhookSource) -> dict[str, Any]:
         now = timezone.now()
+        state = connection.state(source, now=now)
         return {
             "source": source,
-            "state": connection.state(source, now=now),
+            "state": state,
             "first": connection.first_signed(source),
             "own_address": services.public_url(source),
-            **self._watch_context(source, now),
+            **self._watch_context(source, state, now),
             **self._secret_context(source, now),
             **self._coverage_context(source, now),
             "latest": connection.latest_deliveries(source),
@@ -151,9 +152,9 @@ class WebhookSourceAdmin(ProjectScopedAdmin[WebhookSource]):
         report = services.coverage(source=source, days=COVERAGE_DAYS, now=now)
         return {"coverage": report, "coverage_shares": [(label, report.share(name)) for name, label, _ in LINES]}
 
-    def _watch_context(self, source: WebhookSource, now: datetime) -> dict[str, Any]:
-        told_by_state = connection.state(source, now=now).sentence
-        open_rows = connection.open_alerts(source).exclude(detail=told_by_state).order_by("-is_urgent", "opened_at")
+    def _watch_context(self, source: WebhookSource, state: connection.State, now: datetime) -> dict[str, Any]:
+        # What the state says already is not said again.
+        open_rows = connection.open_alerts(source).exclude(detail=state.sentence).order_by("-is_urgent", "opened_at")
         return {
             "alerts": open_rows,
             "past_alerts": connection.past_alerts(source, now=now),

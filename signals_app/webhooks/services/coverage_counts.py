@@ -26,7 +26,6 @@ from signals_app.customers.constants import Channel, Topic
 from signals_app.shopper_signals.models import ShopperSignal
 from signals_app.webhooks import mapping
 from signals_app.webhooks.constants import InboxState
-from signals_app.webhooks.exceptions import InvalidConfiguration
 from signals_app.webhooks.models import CoverageCursor, HourlyCoverage, WebhookDelivery, WebhookSource
 
 SLICE = 2_000
@@ -124,7 +123,7 @@ def _counts(source: WebhookSource, slice_: Sequence[_Delivery]) -> dict[datetime
     hour_of = {pk: hour for hour, pks in of_hour.items() for pk in pks[:: -(-len(pks) // LOOKED_INTO)]}
     found = _looked_into(list(hour_of))
     consents = customers.consents_of({one.customer_id for one in found if one.customer_id and one.email})
-    compiled = _mapping_of(source)
+    compiled, _ = mapping.compile_or_default(source.identity_mapping)
     for signal in found:
         row = counts[hour_of[signal.pk]]
         row["sampled"] += 1
@@ -132,21 +131,13 @@ def _counts(source: WebhookSource, slice_: Sequence[_Delivery]) -> dict[datetime
         if signal.customer_id and signal.email:
             row["with_email"] += 1
             row["with_consent"] += consents[signal.customer_id].get(MAY_BE_MAILED, False)
-        body = signal.extra | {"relevant_events": signal.events}
-        row.update(list(mapping.extract(compiled, body, signal.events).identifiers))
+        row.update(list(mapping.extract(compiled, signal.extra, signal.events).identifiers))
     return counts
 
 
 def _looked_into(pks: Sequence[UUID]) -> list[_Signal]:
     columns = ("pk", "identifier__customer_id", "identifier__customer__email", "extra", "relevant_events")
     return list(starmap(_Signal, ShopperSignal.objects.filter(pk__any_of=pks).values_list(*columns)))
-
-
-def _mapping_of(source: WebhookSource) -> mapping.IdentityMapping:
-    try:
-        return mapping.compile_mapping(source.identity_mapping)
-    except InvalidConfiguration:
-        return mapping.compile_mapping({})
 
 
 def _hour(moment: datetime) -> datetime:

@@ -74,13 +74,12 @@ def _comes_after(received_at: datetime, pk: UUID) -> Q:
 
 def set_aside(*, items: QuerySet[InboxItem], by: str, now: datetime) -> int:
     """Take what needs fixing off the list, by the name of who decided it; the bytes stay in the incoming log."""
-    chosen = list(items.filter(state=InboxState.QUARANTINED).values_list("pk", flat=True))
-    return sum(
-        InboxItem.objects.filter(pk__in=chosen[start : start + A_TIME], state=InboxState.QUARANTINED).update(
+    chosen, count = items.filter(state=InboxState.QUARANTINED), 0
+    while chunk := list(chosen.values_list("pk", flat=True)[:A_TIME]):
+        count += InboxItem.objects.filter(pk__in=chunk, state=InboxState.QUARANTINED).update(
             state=InboxState.SET_ASIDE, set_aside_by=by, set_aside_at=now
         )
-        for start in range(0, len(chosen), A_TIME)
-    )
+    return count
 
 
 def bring_back(*, items: QuerySet[InboxItem]) -> int:
