@@ -9,16 +9,15 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from signals_app.emails import gallery as email_gallery
-from signals_app.emails.models import SenderIdentity
 from signals_app.projects import services as project_services
 from signals_app.projects.constants import Scope
 from signals_app.projects.models import Project
 from signals_app.remarketing import gallery as rule_gallery
 from signals_app.webhooks import services as webhook_services
 from signals_app.webhooks.models import WebhookSource
+from signals_app.webhooks.validation import check_urls
 
 KEY_NAME = "Set up by command"
-PLACEHOLDER_ADDRESS = "Example Street 1, 12345 Example Town"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,10 @@ def set_up_project(
 
     The address is stored as given, with `{source_id}` replaced. Called again it keeps the connection, adds nothing
     twice, and makes no second API key.
+
+    :raises InvalidConfiguration: if address or secret cannot be used; nothing is changed then.
     """
+    check_urls([webhook_url])  # before a shop's address is guessed from it
     project = Project.objects.filter(slug=slug).first()
     if project is None:
         project = project_services.create_project(
@@ -57,9 +59,9 @@ def set_up_project(
         )
     source = project.webhook_sources.filter(shop=None).order_by("created_at").first()
     if source is None:
-        source = webhook_services.create_source(project=project)
-    source.registered_urls = [webhook_url.replace("{source_id}", str(source.id))]
-    source.save(update_fields=["registered_urls", "updated_at"])
+        source = webhook_services.create_source(project=project, urls=[webhook_url])
+    else:
+        webhook_services.configure_source(source=source, urls=[webhook_url])
     if secret is not None:
         webhook_services.paste_secret(source=source, secret=secret, now=now)
     if examples is not None:
@@ -68,7 +70,7 @@ def set_up_project(
     return SetUpProject(
         project=project,
         source=source,
-        webhook_path=f"/webhooks/insightarc/{source.id}/",
+        webhook_path=webhook_services.webhook_path(source.id),
         webhook_url=source.registered_urls[0],
         secret=newest_secret.secret if newest_secret else None,
         api_key=_first_api_key(project),
@@ -76,17 +78,7 @@ def set_up_project(
 
 
 def install_examples(*, project: Project, examples: Examples, now: datetime) -> None:
-    """Add the example templates and automations, active, and a sender good enough for the local mailbox."""
-    SenderIdentity.objects.get_or_create(
-        project=project,
-        defaults={
-            "from_name": project.name,
-            "from_email": f"hello@{project.slug}.example",
-            "reply_to": f"service@{project.slug}.example",
-            "postal_address": f"{project.name}, {PLACEHOLDER_ADDRESS}",
-            "is_placeholder": True,
-        },
-    )
+    """Add the example templates, with a sender good enough for the local mailbox, and the automations, active."""
     templates = email_gallery.install(project=project, now=now)
     rule_gallery.install(
         project=project,

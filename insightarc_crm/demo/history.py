@@ -85,7 +85,7 @@ def sign_up(*, project: Project, at: datetime) -> None:
 
 
 def _take_in(source: WebhookSource, events: Iterable[simulation.Event]) -> None:
-    """Put an hour's signals into the inbox as if they had been received then, and record its orders."""
+    """Put the signals of a step into the inbox as if they had been received then, and record its orders."""
     deliveries = []
     for event in events:
         if isinstance(event, simulation.Purchase):

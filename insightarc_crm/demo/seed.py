@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 
 from insightarc_crm.demo.accounts import create_accounts
@@ -45,8 +44,7 @@ def seed_demo(*, now: datetime, report: Callable[[str], object]) -> Project:
     else:
         import_products(project=project, now=now)  # the port, and so the pictures' address, may have changed
     source = project.webhook_sources.get(shop=None)
-    source.registered_urls = [f"{settings.PUBLIC_URL}/webhooks/insightarc/{source.id}/"]
-    source.save(update_fields=["registered_urls", "updated_at"])
+    webhook_services.configure_source(source=source, urls=[webhook_services.public_url(source)])
     lived_until = _lived_until(project) or now - timedelta(days=DAYS)
     if now - lived_until > SMALLEST_GAP:
         live_through(source=source, start=max(lived_until, now - timedelta(days=DAYS)), end=now, report=report)

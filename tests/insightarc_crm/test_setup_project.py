@@ -4,7 +4,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from signals_app.projects.models import ApiKey
+from signals_app.projects.models import ApiKey, Project
 from signals_app.remarketing.constants import RuleStatus
 from signals_app.remarketing.models import RemarketingRule
 from signals_app.webhooks.models import WebhookSource
@@ -58,7 +58,10 @@ def test_installs_the_five_examples_as_asked(db: None) -> None:
     [
         (["UPPER case", "--webhook-url", URL], "SLUG"),
         (["shop", "--webhook-url", "ftp://crm.example.com/"], "--webhook-url"),
+        (["shop", "--webhook-url", "https://crm.example.com/a path"], "--webhook-url"),
+        (["shop", "--webhook-url", "https://[/"], "--webhook-url"),
         (["shop", "--webhook-url", URL, "--secret", " "], "--secret"),
+        (["shop", "--webhook-url", URL, "--secret", "s" * 501], "--secret"),
         (["shop", "--webhook-url", URL, "--wait-minutes", "-1"], "--wait-minutes"),
         (["shop", "--webhook-url", URL, "--holdout", "51"], "--holdout"),
     ],
@@ -66,3 +69,5 @@ def test_installs_the_five_examples_as_asked(db: None) -> None:
 def test_names_what_it_cannot_use(db: None, arguments: list[str], named: str) -> None:
     with pytest.raises(CommandError, match=named):
         call_command("setup_project", *arguments)
+
+    assert not Project.objects.exists()

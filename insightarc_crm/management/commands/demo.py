@@ -21,10 +21,11 @@ from insightarc_crm.demo.seed import shop_key
 from insightarc_crm.supervisor import Supervisor
 from signals_app.core import http
 from signals_app.core.exceptions import TransientError
+from signals_app.emails import delivery
 from signals_app.webhooks.models import WebhookSource
+from signals_app.webhooks.services import webhook_path
 
 HOST = "127.0.0.1"
-LOCAL_MAILBOX = "signals_app.emails.mailbox.LocalMailboxBackend"
 
 
 class Command(BaseCommand):
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: %(default)s)")
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
-        if settings.EMAIL_BACKEND != LOCAL_MAILBOX:
+        if not delivery.is_local():
             raise CommandError(
                 "The demo invents shoppers; it runs with the local mailbox only. Unset EMAIL_URL and EMAIL_BACKEND."
             )
@@ -72,7 +73,7 @@ def simulator_arguments(url: str) -> list[str]:
     return [
         "simulate_insightarc",
         *("--url", source.registered_urls[0], "--secret", secret.secret),
-        *("--post-to", f"{url}/webhooks/insightarc/{source.id}/"),
+        *("--post-to", f"{url}{webhook_path(source.id)}"),
         *("--seconds", "0", "--shoppers", str(SHOPPERS * 2), "--shop-url", source.project.shop_url),
         *("--api-key", shop_key(source.project, now=timezone.now())),
     ]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +11,9 @@ from django.utils import timezone
 from insightarc_crm.project_setup import Examples, set_up_project
 from signals_app.audit import services as audit
 from signals_app.audit.constants import AuditAction
+from signals_app.webhooks.exceptions import InvalidConfiguration
+
+OPTION_OF = {"registered_urls": "--webhook-url", "secret": "--secret"}
 
 
 class Command(BaseCommand):
@@ -33,13 +35,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         check_options(options)
         examples = Examples(wait_minutes=options["wait_minutes"], holdout_percent=options["holdout"])
-        result = set_up_project(
-            slug=options["slug"],
-            webhook_url=options["webhook_url"],
-            secret=options["secret"],
-            examples=examples if options["with_examples"] else None,
-            now=timezone.now(),
-        )
+        try:
+            result = set_up_project(
+                slug=options["slug"],
+                webhook_url=options["webhook_url"],
+                secret=options["secret"],
+                examples=examples if options["with_examples"] else None,
+                now=timezone.now(),
+            )
+        except InvalidConfiguration as error:
+            raise CommandError(f"{OPTION_OF[error.field]}: {error.message}") from error
         audit.note_command(
             project=result.project,
             action=AuditAction.CHANGED,
@@ -69,11 +74,6 @@ def check_options(options: dict[str, Any]) -> None:
         validate_slug(options["slug"])
     except ValidationError as error:
         raise CommandError("SLUG: letters, digits, hyphens and underscores only.") from error
-    url = urlsplit(options["webhook_url"])
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        raise CommandError(f"--webhook-url: {options['webhook_url']!r} is not an http or https address.")
-    if options["secret"] is not None and not options["secret"].strip():
-        raise CommandError("--secret: must not be empty.")
     if options["wait_minutes"] is not None and options["wait_minutes"] < 0:
         raise CommandError("--wait-minutes: must be 0 or more.")
     if options["holdout"] is not None and not 0 <= options["holdout"] <= 50:

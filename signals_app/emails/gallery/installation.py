@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 
 from signals_app.emails.gallery.mails import MAILS
@@ -25,7 +24,8 @@ def install(*, project: Project, now: datetime) -> dict[str, EmailTemplate]:
         project=project,
         defaults={
             "from_name": project.name[:100],
-            "from_email": settings.DEFAULT_FROM_EMAIL,
+            "from_email": f"hello@{project.slug}.example",
+            "reply_to": f"service@{project.slug}.example",
             "postal_address": f"{project.name}\n1 Example Street\nExample Town",
             "is_placeholder": True,
             "created_at": now,
