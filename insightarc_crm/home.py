@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 
 from insightarc_crm.interests import top_interest_labels
-from insightarc_crm.navigation import count_needs_fixing
-from insightarc_crm.setup_checklist import page, project_zone, steps
+from insightarc_crm.navigation import count_needs_fixing, page
+from insightarc_crm.setup_checklist import steps
 from signals_app.emails.constants import COUNTED_STATES, MessageState
 from signals_app.emails.models import EmailMessage
 from signals_app.projects.models import Project
@@ -93,7 +94,7 @@ def connection_notices(*, project: Project, now: datetime) -> list[Notice]:
     ]
     waiting_since = webhooks.oldest_waiting(project=project, now=now)
     if waiting_since and not any(alert.kind == AlertKind.INBOX for alert in shown):
-        sentence = webhooks.waiting_sentence(waiting_since, zone=project_zone(project))
+        sentence = webhooks.waiting_sentence(waiting_since, zone=ZoneInfo(project.time_zone))
         found.append(Notice("bad", sentence, page("webhooks_webhooksource"), "Connection"))
     return found
 
@@ -112,7 +113,7 @@ def _sending_link(request: HttpRequest) -> tuple[str, str]:
 
 def signals_by_day(*, project: Project, now: datetime) -> list[dict[str, Any]]:
     """Return the signals of today and the six days before, in the store's own days, with bars of 0 to 100."""
-    zone = project_zone(project)
+    zone = ZoneInfo(project.time_zone)
     today = now.astimezone(zone).date()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     received = ShopperSignal.objects.filter(project=project)

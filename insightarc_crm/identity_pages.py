@@ -18,15 +18,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from insightarc_crm.setup_checklist import page
+from insightarc_crm.navigation import page
 from signals_app.core.admin import ProjectScopedAdmin
 from signals_app.core.display import page_link
 from signals_app.customers import services
-from signals_app.customers.constants import KINDS_BY_STRENGTH, ConflictState, Evidence, IdentifierKind
+from signals_app.customers.constants import ConflictState, Evidence, IdentifierKind
 from signals_app.customers.display import profile_link
 from signals_app.customers.exceptions import LinkIsGone, ProfileIsGone, SameProfile
 from signals_app.customers.facets import Trait
-from signals_app.customers.models import Customer, Identifier, IdentityConflict, IdentityEdge
+from signals_app.customers.models import STRENGTH, Customer, Identifier, IdentityConflict, IdentityEdge
 from signals_app.customers.traits import KNOWN_IDS
 from signals_app.shopper_signals import services as signal_services
 
@@ -142,25 +142,19 @@ class LinkRow:
 def links_page(profiles: ProjectScopedAdmin[Customer], request: HttpRequest, object_id: UUID) -> HttpResponse:
     """Show what a profile is known by, which evidence ties it together, and who is kept apart from it."""
     customer = _own(profiles, request, object_id)
-    identifiers = sorted(customer.identifiers.all(), key=lambda one: (KINDS_BY_STRENGTH.index(one.kind), one.pk))
-    shown = identifiers[:SHOWN]
+    shown = list(customer.identifiers.order_by(STRENGTH, "pk")[:SHOWN])
     may_undo = request.user.has_perm("customers.undo_link")
-    edges = sorted(services.links_of(customer), key=_visits_last)
     context = {
         "title": f"How we know {customer}",
         "customer": customer,
         "identifiers": shown,
         "shared": services.shared_among([one.pk for one in shown]),
-        "links": [_link_row(customer, edge, may_undo) for edge in edges[:SHOWN]],
-        "more": max(0, len(identifiers) - SHOWN),
+        "links": [_link_row(customer, edge, may_undo) for edge in services.links_of(customer, limit=SHOWN)],
+        "more": max(0, customer.identifiers.count() - SHOWN),
         "apart": _kept_apart(customer),
         "buttons": [button for button in links_to(request, customer) if button["title"] != "How we know"],
     }
     return answer(request, profiles, customer, "admin/customers/identity_links.html", context)
-
-
-def _visits_last(edge: IdentityEdge) -> tuple[bool, int]:
-    return (IdentifierKind.SESSION_ID in (edge.left.kind, edge.right.kind), edge.pk)
 
 
 def _link_row(customer: Customer, edge: IdentityEdge, may_undo: bool) -> LinkRow:

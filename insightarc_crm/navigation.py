@@ -1,4 +1,4 @@
-"""The sidebar: groups, labels and icons, in the words of a marketer."""
+"""The sidebar: groups, labels and icons, in the words of a marketer; and the addresses of the admin's pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from signals_app.webhooks.constants import InboxState
 from signals_app.webhooks.models import InboxItem
@@ -88,6 +88,14 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         ),
     ),
 )
+
+
+def page(model: str, view: str = "changelist", *arguments: object) -> str:
+    """Return the address of an admin page, or of the home page while the page does not exist."""
+    try:
+        return reverse(f"admin:{model}_{view}", args=arguments)
+    except NoReverseMatch:
+        return reverse("admin:index")
 
 
 PAGES = {"retention": "audit.see_retention"}

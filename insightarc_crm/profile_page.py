@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Q, Value, When
+from django.db.models import Q
 from django.http import QueryDict
 
 from insightarc_crm import profile_chart, profile_story
-from insightarc_crm.setup_checklist import page
+from insightarc_crm.navigation import page
 from signals_app.catalog.models import Product
 from signals_app.core.display import is_web_address, money
 from signals_app.customers import services as customer_services
-from signals_app.customers.constants import KINDS_BY_STRENGTH, Evidence, IdentifierKind, Topic
-from signals_app.customers.models import Consent, Customer, IdentityConflict, IdentityEdge
+from signals_app.customers.constants import ConflictState, Evidence, IdentifierKind, Topic
+from signals_app.customers.models import STRENGTH, Consent, Customer, IdentityConflict, IdentityEdge
 from signals_app.emails import services as email_services
 from signals_app.remarketing.constants import RuleStatus
 from signals_app.remarketing.models import RemarketingRule
@@ -92,8 +92,7 @@ def build(*, customer: Customer, asked: QueryDict, now: datetime) -> dict[str, A
 
 def known_ids(customer: Customer) -> list[KnownId]:
     """Return what names the shopper or a browser of theirs, strongest first; visits are only counted."""
-    strength = Case(*(When(kind=kind, then=Value(place)) for place, kind in enumerate(KINDS_BY_STRENGTH)))
-    lasting = customer.identifiers.exclude(kind=IdentifierKind.SESSION_ID).order_by(strength, "pk")
+    lasting = customer.identifiers.exclude(kind=IdentifierKind.SESSION_ID).order_by(STRENGTH, "pk")
     identifiers = list(lasting[:IDS_ON_PAGE])
     pks = [identifier.pk for identifier in identifiers]
     found: dict[int, set[str]] = defaultdict(set)
@@ -178,4 +177,4 @@ def consents(customer: Customer) -> list[Consent]:
 
 def conflicts(customer: Customer) -> list[IdentityConflict]:
     mine = Q(left__customer=customer) | Q(right__customer=customer)
-    return list(IdentityConflict.objects.filter(mine, state="OPEN").select_related("left", "right")[:20])
+    return list(IdentityConflict.objects.filter(mine, state=ConflictState.OPEN).select_related("left", "right")[:20])

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.text import slugify
 
-from insightarc_crm.setup_checklist import page
+from insightarc_crm.navigation import page
 from signals_app.customers import services as customer_services
 from signals_app.customers.facets import Place, TimelineEntry
 from signals_app.customers.models import Customer

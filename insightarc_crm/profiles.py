@@ -125,9 +125,10 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
             # Scripts that add the older entries below want these and nothing else of the page.
             story = profile_story.build(customer=customer, asked=request.GET, now=now)
             return TemplateResponse(request, "admin/customers/profile_timeline.html", story)
+        parts = profile_page.build(customer=customer, asked=request.GET, now=now)
         context = {
             **self.admin_site.each_context(request),
-            **profile_page.build(customer=customer, asked=request.GET, now=now),
+            **parts,
             "title": str(customer),
             "opts": self.opts,
             "object": customer,
@@ -136,7 +137,7 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
             and bool(customer.email or customer.external_id),
             "may_explain": self.may(request, "remarketing.explain_match"),
             "consent_form": ConsentForm(),
-            "buttons": self._buttons(request, customer),
+            "buttons": self._buttons(request, customer, is_suppressed=bool(parts["suppressions"])),
             "identity_links": identity_pages.links_to(request, customer),
             "shared_ids": identity_pages.shared_ids(customer),
             **(extra_context or {}),
@@ -151,9 +152,8 @@ class ProfileAdmin(SavedViewsAdmin, ReadOnlyAdmin, ProjectScopedAdmin[Customer])
             raise PermissionDenied
         return customer
 
-    def _buttons(self, request: HttpRequest, customer: Customer) -> list[dict[str, str]]:
+    def _buttons(self, request: HttpRequest, customer: Customer, *, is_suppressed: bool) -> list[dict[str, str]]:
         """Return what a person may do with the profile, and where."""
-        is_suppressed = bool(email_services.suppressions_of(customer=customer))
         offered = (
             ("Stop all mails", "suppress", "emails.add_suppression", bool(customer.email) and not is_suppressed),
             ("Let mails go out again", "lift_suppression", "emails.delete_suppression", is_suppressed),

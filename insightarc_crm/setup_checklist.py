@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.urls import NoReverseMatch, reverse
-
+from insightarc_crm.navigation import page
 from signals_app.catalog.models import Product, ProductFeed
 from signals_app.core.numbers import percent
 from signals_app.customers.constants import KNOWN_KINDS, Channel, Topic
 from signals_app.customers.models import Consent
+from signals_app.emails import delivery
 from signals_app.emails.models import SenderIdentity
 from signals_app.projects.models import Project
 from signals_app.remarketing.constants import RuleStatus
@@ -49,20 +48,8 @@ def steps(*, project: Project, now: datetime) -> list[Step]:
     ]
 
 
-def page(model: str, view: str = "changelist", *arguments: object) -> str:
-    """Return the address of an admin page, or of the home page while the page does not exist."""
-    try:
-        return reverse(f"admin:{model}_{view}", args=arguments)
-    except NoReverseMatch:
-        return reverse("admin:index")
-
-
 def in_store_time(moment: datetime, project: Project) -> str:
-    return f"{moment.astimezone(project_zone(project)):%d %B %Y, %H:%M}"
-
-
-def project_zone(project: Project) -> ZoneInfo:
-    return ZoneInfo(project.time_zone)
+    return f"{moment.astimezone(ZoneInfo(project.time_zone)):%d %B %Y, %H:%M}"
 
 
 def _connection(project: Project) -> Step:
@@ -133,7 +120,7 @@ def _consent(project: Project) -> Step:
 
 def _sender(project: Project) -> Step:
     sender = SenderIdentity.objects.filter(project=project).first()
-    is_local = settings.EMAIL_BACKEND.endswith("LocalMailboxBackend")
+    is_local = delivery.is_local()
     if sender is None:
         proof = "No marketing mail leaves without a sender and a postal address."
     elif sender.is_placeholder:

@@ -163,6 +163,21 @@ class TestHowWeKnow:
         link = reverse("admin:transfers_importrun_change", args=[run])
         assert f"Imported – <a class='crm-link' href='{link}'>row 17 of the list</a>" in page
 
+    def test_shows_the_strongest_ids_and_links_and_counts_the_rest(
+        self, marketer: Client, project: Project, two: tuple[Customer, Customer], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("insightarc_crm.identity_pages.SHOWN", 2)
+        for number in range(3):
+            seen = {"email": "shopper1@example.com", "session_id": f"visit-{number}"}
+            services.identify(project=project, identifiers=seen, now=NOW)
+
+        shown = marketer.get(address("customer_links", two[0].pk)).context
+
+        assert [one.kind for one in shown["identifiers"]] == ["external_id", "email"]
+        assert len(shown["links"]) == 2
+        assert not any("session_id" in (row.edge.left.kind, row.edge.right.kind) for row in shown["links"])
+        assert shown["more"] == 4
+
     def test_names_a_shared_browser(self, marketer: Client, project: Project, two: tuple[Customer, Customer]) -> None:
         for number in range(3, 12):
             known(project, number)

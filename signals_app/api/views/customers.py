@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Case, Prefetch, QuerySet, Value, When
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -26,10 +26,9 @@ from signals_app.api.serializers.customers import (
 )
 from signals_app.api.views.base import CHANGE_ORDERINGS, ListView, ProjectView, RowView
 from signals_app.customers import services as customer_services
-from signals_app.customers.constants import KINDS_BY_STRENGTH
 from signals_app.customers.facets import Place, TimelineEntry
 from signals_app.customers.identifiers import normalise
-from signals_app.customers.models import Customer, Identifier
+from signals_app.customers.models import STRENGTH, Customer, Identifier
 from signals_app.segments import services as segment_services
 from signals_app.segments.models import Segment
 from signals_app.shopper_signals import services as signal_services
@@ -40,8 +39,7 @@ IDENTIFIERS_SHOWN = 50
 
 def with_details(customers: QuerySet[Customer]) -> QuerySet[Customer]:
     """Load what a shown profile needs beside its own row; of thousands of visits' IDs, only the latest."""
-    strength = Case(*(When(kind=kind, then=Value(place)) for place, kind in enumerate(KINDS_BY_STRENGTH)))
-    shown = Identifier.objects.order_by(strength, "-pk")[:IDENTIFIERS_SHOWN]
+    shown = Identifier.objects.order_by(STRENGTH, "-pk")[:IDENTIFIERS_SHOWN]
     return customers.select_related("intent_profile").prefetch_related(
         Prefetch("identifiers", queryset=shown, to_attr="shown_identifiers")
     )

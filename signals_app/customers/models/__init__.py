@@ -4,6 +4,7 @@ from signals_app.customers.models.consents import Consent, ConsentChange, Consen
 from signals_app.customers.models.erasures import ErasureReport, ErasureTombstone
 from signals_app.customers.models.people import (
     LAST_SEEN_FIRST,
+    STRENGTH,
     Customer,
     Identifier,
     IdentityConflict,
@@ -16,6 +17,7 @@ from signals_app.customers.models.purchases import Checkout, Fulfilment, Order, 
 
 __all__ = [
     "LAST_SEEN_FIRST",
+    "STRENGTH",
     "Checkout",
     "Consent",
     "ConsentChange",

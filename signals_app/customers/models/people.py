@@ -6,7 +6,13 @@ from django.db import models
 
 from signals_app.core.clock import Now
 from signals_app.core.models import PublicIdModel, TimestampedModel
-from signals_app.customers.constants import MAX_IDENTIFIER_LENGTH, ConflictState, Evidence, IdentifierKind
+from signals_app.customers.constants import (
+    KINDS_BY_STRENGTH,
+    MAX_IDENTIFIER_LENGTH,
+    ConflictState,
+    Evidence,
+    IdentifierKind,
+)
 from signals_app.projects.models import Project, validate_time_zone
 
 
@@ -74,6 +80,10 @@ class Customer(PublicIdModel, TimestampedModel):
         if self.erased_at:
             return "Erased person"
         return self.name or self.email or self.external_id or f"Visitor {str(self.id)[-6:]}"
+
+
+STRENGTH = models.Case(*(models.When(kind=kind, then=place) for place, kind in enumerate(KINDS_BY_STRENGTH)))
+"""The place of an identifier's kind, the strongest first."""
 
 
 class Identifier(models.Model):

@@ -13,7 +13,7 @@ from django.db.models import F, Max, Q
 from signals_app.core.bulk import read_rows
 from signals_app.core.models import new_id
 from signals_app.customers import facets
-from signals_app.customers.constants import KNOWN_KINDS, ConflictState, Evidence
+from signals_app.customers.constants import KNOWN_KINDS, ConflictState, Evidence, IdentifierKind
 from signals_app.customers.exceptions import LinkIsGone
 from signals_app.customers.models import (
     Customer,
@@ -262,7 +262,10 @@ def _set_last_seen(customers: Sequence[Customer], came: Sequence[datetime | None
         customer.last_seen_at = seen.get(customer.pk) or (min(before, newest) if before and newest else None)
 
 
-def links_of(customer: Customer) -> list[IdentityEdge]:
-    """Return the links within a customer, the oldest first, with their identifiers."""
+def links_of(customer: Customer, *, limit: int) -> list[IdentityEdge]:
+    """Return links within a customer with their identifiers, the oldest first; those of visits after all others."""
+    is_of_visit = Q(left__kind=IdentifierKind.SESSION_ID) | Q(right__kind=IdentifierKind.SESSION_ID)
     rows = IdentityEdge.objects.filter(Q(left__customer=customer) | Q(right__customer=customer))
-    return list(rows.select_related("left", "right").order_by("pk"))
+    return list(
+        rows.select_related("left", "right").annotate(is_of_visit=is_of_visit).order_by("is_of_visit", "pk")[:limit]
+    )
