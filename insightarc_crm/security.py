@@ -1,13 +1,23 @@
-"""Security headers that differ by part of the site."""
+"""What pages may load and run: everywhere, and what the admin is allowed beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.http import HttpRequest, HttpResponse
 
+SITE_POLICY: dict[str, list[Any]] = {
+    "default-src": [SELF],
+    "img-src": [SELF, "data:", "https:"],
+    "style-src": [SELF, NONCE],
+    "script-src": [SELF, NONCE],
+    "object-src": [NONE],
+    "base-uri": [SELF],
+    "form-action": [SELF],
+    "frame-ancestors": [NONE],
+}
 ADMIN_POLICY: dict[str, list[Any]] = {
     # The admin's theme evaluates the expressions in its own markup and sets widths inline. Scripts still come from
     # files of ours only: markup that a shopper smuggles in cannot bring its own.

@@ -8,13 +8,14 @@ local mailbox. All of its files live in `var/`.
 import ipaddress
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import environ
-from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from insightarc_crm.periodic_tasks import SCHEDULE
+from insightarc_crm.security import SITE_POLICY
 from insightarc_crm.theme import UNFOLD  # noqa: F401 - read by the theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -25,6 +26,15 @@ if (BASE_DIR / ".env").is_file():
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what is known about people
+
+
+def _number(name: str, default: int, *, least: int = 1, most: int | None = None) -> int:
+    """Return a whole number of the environment; :raises ImproperlyConfigured: if it is too small or too large."""
+    value: int = env.int(name, default=default)
+    if value < least or (most is not None and value > most):
+        allowed = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise ImproperlyConfigured(f"{name} must be {allowed}, got {value}")
+    return value
 
 
 GENERATED_SECRETS: set[str] = set()
@@ -161,7 +171,7 @@ else:
     DATABASES["default"]["OPTIONS"] = limits | {"tcp_user_timeout": 15_000} | DATABASES["default"].get("OPTIONS", {})
     # A request or task borrows a connection while it needs one; most webhook requests never do (`shared_commit`).
     DATABASES["default"]["OPTIONS"].update(
-        pool={"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 5},
+        pool={"min_size": 0, "max_size": _number("DATABASE_POOL_SIZE", 16), "timeout": 5},
         # Only `core.cursors` sends statements that can be prepared. Their parameters are arrays of whatever length, so
         # one plan serves them all; planning or compiling them anew takes longer than they do.
         prepare_threshold=2,
@@ -175,8 +185,8 @@ for database in DATABASES.values():
 # --- Web server -----------------------------------------------------------------------------------------------------
 
 # SQLite has one writer, so a second process would only wait for the first.
-WEB_WORKERS = env.int("WEB_WORKERS", default=1 if IS_SQLITE else os.cpu_count() or 1)
-WEB_THREADS = env.int("WEB_THREADS", default=32)  # per process; most wait for a commit
+WEB_WORKERS = _number("WEB_WORKERS", 1 if IS_SQLITE else os.cpu_count() or 1)
+WEB_THREADS = _number("WEB_THREADS", 32)  # per process; most wait for a commit
 
 # For how long a webhook request may go by what was read of its source and secrets, in seconds.
 WEBHOOK_SOURCE_CACHE_SECONDS = 1.0
@@ -191,12 +201,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 110
-CELERY_TASK_SOFT_TIME_LIMIT = 100
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
+CELERY_WORKER_POOL = "threads"  # in which Celery ends no task for its time: each looks at the clock itself
+CELERY_WORKER_CONCURRENCY = _number("WORKER_CONCURRENCY", 4)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A wake-up that cannot be published within a moment is dropped: the sweeper finds its row.
 CELERY_TASK_PUBLISH_RETRY = False
@@ -215,7 +222,8 @@ else:
     CELERY_WORKER_PREFETCH_MULTIPLIER = 1
     if CELERY_BROKER_URL.startswith("redis"):
         CELERY_BROKER_TRANSPORT_OPTIONS = {
-            "visibility_timeout": 120,  # > task time limit; what a killed worker held comes back after this
+            # What a killed worker held comes back after this. A task that takes longer runs twice, which does no harm.
+            "visibility_timeout": 120,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
             "socket_timeout": 5,
@@ -226,28 +234,20 @@ else:
 
 # --- How long things are kept ---------------------------------------------------------------------------------------
 
-KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", default=365)  # 0: for ever; their signals stay in any case
-KEEP_SEEN_BODIES_DAYS = env.int("KEEP_SEEN_BODIES_DAYS", default=30)
-KEEP_COUNTS_DAYS = env.int("KEEP_COUNTS_DAYS", default=400)
-KEEP_FACTS_DAYS = env.int("KEEP_FACTS_DAYS", default=90)
-KEEP_IMPORT_FILES_DAYS = env.int("KEEP_IMPORT_FILES_DAYS", default=14)  # their hashes stay, as evidence
-KEEP_EXPORT_FILES_DAYS = env.int("KEEP_EXPORT_FILES_DAYS", default=7)
-if min(KEEP_IMPORT_FILES_DAYS, KEEP_EXPORT_FILES_DAYS) < 1:
-    raise ImproperlyConfigured("KEEP_IMPORT_FILES_DAYS and KEEP_EXPORT_FILES_DAYS must be at least 1")
-KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=730)
-KEEP_MAIL_CONTENT_DAYS = env.int("KEEP_MAIL_CONTENT_DAYS", default=365)  # 0: for ever
-KEEP_CAPTURED_MAILS_DAYS = env.int("KEEP_CAPTURED_MAILS_DAYS", default=90)
-KEEP_UNSEEN_SHOPPERS_MONTHS = env.int("KEEP_UNSEEN_SHOPPERS_MONTHS", default=0)  # 0: for ever
-if min(KEEP_DELIVERIES_DAYS, KEEP_MAIL_CONTENT_DAYS, KEEP_UNSEEN_SHOPPERS_MONTHS) < 0:
-    raise ImproperlyConfigured("KEEP_... must not be negative; 0 means for ever, where the example says so")
-if min(KEEP_SEEN_BODIES_DAYS, KEEP_COUNTS_DAYS, KEEP_FACTS_DAYS, KEEP_AUDIT_DAYS, KEEP_CAPTURED_MAILS_DAYS) < 1:
-    raise ImproperlyConfigured("KEEP_..._DAYS must be at least 1; 0, for ever, only where the example says so")
+KEEP_DELIVERIES_DAYS = _number("KEEP_DELIVERIES_DAYS", 365, least=0)  # 0: for ever; their signals stay in any case
+KEEP_SEEN_BODIES_DAYS = _number("KEEP_SEEN_BODIES_DAYS", 30)
+KEEP_COUNTS_DAYS = _number("KEEP_COUNTS_DAYS", 400)
+KEEP_FACTS_DAYS = _number("KEEP_FACTS_DAYS", 90)
+KEEP_IMPORT_FILES_DAYS = _number("KEEP_IMPORT_FILES_DAYS", 14)  # their hashes stay, as evidence
+KEEP_EXPORT_FILES_DAYS = _number("KEEP_EXPORT_FILES_DAYS", 7)
+KEEP_AUDIT_DAYS = _number("KEEP_AUDIT_DAYS", 730)
+KEEP_MAIL_CONTENT_DAYS = _number("KEEP_MAIL_CONTENT_DAYS", 365, least=0)  # 0: for ever
+KEEP_CAPTURED_MAILS_DAYS = _number("KEEP_CAPTURED_MAILS_DAYS", 90)
+KEEP_UNSEEN_SHOPPERS_MONTHS = _number("KEEP_UNSEEN_SHOPPERS_MONTHS", 0, least=0)  # 0: for ever
 
 # --- Calibration of the sender's score ------------------------------------------------------------------------------
 
-CALIBRATION_WINDOW_DAYS = env.int("CALIBRATION_WINDOW_DAYS", default=7)  # an order within it counts as one
-if not 1 <= CALIBRATION_WINDOW_DAYS <= 60:
-    raise ImproperlyConfigured("CALIBRATION_WINDOW_DAYS must lie between 1 and 60")
+CALIBRATION_WINDOW_DAYS = _number("CALIBRATION_WINDOW_DAYS", 7, most=60)  # an order within it counts as one
 
 # --- E-mail ---------------------------------------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ else:
 EMAIL_TIMEOUT = 30
 # How long a worker may keep what it has claimed before another takes it over: longer than any answer of a mail service
 # is waited for. The local mailbox answers at once, so what a killed worker had in hand goes on sooner.
-LEASE_SECONDS = env.int("LEASE_SECONDS", default=30 if EMAIL_BACKEND.endswith(".LocalMailboxBackend") else 120)
+LEASE_SECONDS = _number("LEASE_SECONDS", 30 if EMAIL_BACKEND.endswith(".LocalMailboxBackend") else 120)
 # Anymail reads its keys (MAILGUN_API_KEY, POSTMARK_SERVER_TOKEN, ...) from here, under the names it documents.
 ANYMAIL = {name.removeprefix("ANYMAIL_"): env.str(name) for name in env.ENVIRON if name.startswith("ANYMAIL_")} | {
     "REQUESTS_TIMEOUT": (5, 30)
@@ -294,7 +294,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours
+AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = False
 
@@ -303,7 +303,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600 if IS_HTTPS else 0)
+SECURE_HSTS_SECONDS = _number("SECURE_HSTS_SECONDS", 3600 if IS_HTTPS else 0, least=0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_STRICT", default=False)
 # The proxy in front redirects to https; doing it here would answer the sender's HEAD probe with a redirect.
 SECURE_SSL_REDIRECT = False
@@ -317,23 +317,12 @@ if BEHIND_TLS_PROXY:
     AXES_CLIENT_IP_CALLABLE = "signals_app.core.visitors.address_behind_proxy"
 X_FRAME_OPTIONS = "DENY"
 
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "img-src": [SELF, "data:", "https:"],
-        "style-src": [SELF, NONCE],
-        "script-src": [SELF, NONCE],
-        "object-src": [NONE],
-        "base-uri": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-    },
-}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": SITE_POLICY}
 
 # The webhook view reads at most this much itself; Django's own limit covers every other form and call.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
-IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=200) * 1024 * 1024  # of one uploaded list
+IMPORT_MAX_BYTES = _number("IMPORT_MAX_MB", 200) * 1024 * 1024  # of one uploaded list
 
 # --- REST API -------------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ class TestEnvironmentExample:
     def test_lists_every_variable_that_the_settings_read(self):
         settings = (ROOT / "insightarc_crm/settings.py").read_text()
 
-        assert set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', settings)) <= DOCUMENTED
+        read = set(re.findall(r'(?:env\.\w+|_number)\(\s*"([A-Z0-9_]+)"', settings))
+        assert {"PUBLIC_URL", "KEEP_COUNTS_DAYS"} <= read <= DOCUMENTED
 
     def test_lists_every_variable_that_the_compose_file_reads(self):
         read = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
@@ -140,6 +141,22 @@ def settings_with(tmp_path, *names, **environment):
         check=True,
     )
     return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEASE_SECONDS", "0"),
+        ("WEB_THREADS", "-1"),
+        ("KEEP_MAIL_CONTENT_DAYS", "-1"),
+        ("CALIBRATION_WINDOW_DAYS", "61"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_by_its_name(tmp_path, name, value):
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        settings_with(tmp_path, "DEBUG", **{name: value})
+
+    assert f"{name} must be" in refused.value.stderr
 
 
 TLS = (
