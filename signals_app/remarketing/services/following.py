@@ -4,9 +4,11 @@ What an order or a shipment changes: waiting matches of its shopper are let go, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -20,7 +22,7 @@ from signals_app.facts.constants import FactKind
 from signals_app.facts.models import Fact
 from signals_app.projects.models import Project
 from signals_app.remarketing.constants import EntryEvent, MatchState, Reason
-from signals_app.remarketing.decision import Decision, Outcome, RuleSpec, decide
+from signals_app.remarketing.decision import Decision, Outcome, RuleSpec, Situation, decide
 from signals_app.remarketing.models import RuleMatch
 from signals_app.remarketing.services import rules as rule_services
 from signals_app.remarketing.services.counters import CounterKey, Counts, add_counts
@@ -152,48 +154,71 @@ def _start(
         ).values_list("rule", "entry_key")
     )
     matches = []
-    for occasion in occasions:
-        fresh = [spec for spec in specs if (spec.id, occasion.key) not in begun]
-        for spec, decision, match in _decide_occasion(project, occasion, fresh, customers, now):
+    for of_one_round in _rounds(occasions):
+        for spec, decision, match in _decide_round(project, of_one_round, specs, begun, customers, now):
             counts[CounterKey(spec.id, spec.version, decision.reason)] += 1
             if decision.outcome is Outcome.PLAN:
                 matches.append(match)
     RuleMatch.objects.bulk_create(matches, ignore_conflicts=True)
 
 
-def _decide_occasion(
-    project: Project, occasion: Occasion, specs: list[RuleSpec], customers: Mapping[UUID, Customer], now: datetime
+def _rounds(occasions: Iterable[Occasion]) -> list[list[Occasion]]:
+    """Sort occasions into rounds in which no shopper has two, so that what is known of all shoppers is read at once."""
+    rounds: list[list[Occasion]] = []
+    earlier: Counter[UUID] = Counter()
+    for occasion in occasions:
+        customer_id = occasion.order.identifier.customer_id
+        if earlier[customer_id] == len(rounds):
+            rounds.append([])
+        rounds[earlier[customer_id]].append(occasion)
+        earlier[customer_id] += 1
+    return rounds
+
+
+def _decide_round(
+    project: Project,
+    occasions: Iterable[Occasion],
+    specs: Iterable[RuleSpec],
+    begun: Collection[tuple[UUID, str]],
+    customers: Mapping[UUID, Customer],
+    now: datetime,
 ) -> list[tuple[RuleSpec, Decision, RuleMatch]]:
-    order = occasion.order
-    customer_id = order.identifier.customer_id
-    values = order_values(order)
-    holding = [spec for spec in specs if conditions.holds(spec.trigger, values, now=now)]
-    void = [(customer_id, spec.id) for spec in holding] if is_void(order) else []
+    """Decide for each rule that an occasion of the round may start, where it has not yet."""
+    holding: dict[tuple[UUID, UUID], tuple[RuleSpec, Occasion, dict[str, Any]]] = {}
+    for occasion in occasions:
+        values = order_values(occasion.order)
+        for spec in specs:
+            if (spec.id, occasion.key) not in begun and conditions.holds(spec.trigger, values, now=now):
+                holding[occasion.order.identifier.customer_id, spec.id] = spec, occasion, values
     situations = trigger_situations(
         project=project,
         customers=customers,
-        specs=holding,
-        triggered={(customer_id, spec.id): (values, occasion.at) for spec in holding},
-        void_orders=void,
+        specs=[spec for spec, _, _ in holding.values()],
+        triggered={pair: (values, occasion.at) for pair, (_, occasion, values) in holding.items()},
+        void_orders={pair for pair, (_, occasion, _) in holding.items() if is_void(occasion.order)},
         now=now,
     )
     decided = []
-    for spec in holding:
-        situation = situations[customer_id, spec.id]
-        decision = decide(spec, situation, now)
-        match = RuleMatch(
-            project=project,
-            rule_id=spec.id,
-            rule_version=spec.version,
-            identifier_id=order.identifier_id,
-            order=order,
-            entry_key=occasion.key,
-            arm=situation.arm,
-            triggered_at=occasion.at,
-            due_at=decision.due_at,
-            created_at=now,
-            values=as_json(values),
-            gates=[gate.as_json() for gate in decision.gates],
-        )
-        decided.append((spec, decision, match))
+    for pair, (spec, occasion, _) in holding.items():
+        decision = decide(spec, situations[pair], now)
+        decided.append((spec, decision, _new_match(project, spec, occasion, situations[pair], decision, now)))
     return decided
+
+
+def _new_match(
+    project: Project, spec: RuleSpec, occasion: Occasion, situation: Situation, decision: Decision, now: datetime
+) -> RuleMatch:
+    return RuleMatch(
+        project=project,
+        rule_id=spec.id,
+        rule_version=spec.version,
+        identifier_id=occasion.order.identifier_id,
+        order=occasion.order,
+        entry_key=occasion.key,
+        arm=situation.arm,
+        triggered_at=occasion.at,
+        due_at=decision.due_at,
+        created_at=now,
+        values=as_json(situation.values),
+        gates=[gate.as_json() for gate in decision.gates],
+    )
