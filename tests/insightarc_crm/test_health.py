@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from insightarc_crm import health
 from signals_app.webhooks.constants import AlertKind
 from signals_app.webhooks.models import ConnectionAlert, InboxItem, WebhookDelivery
 
@@ -39,21 +39,22 @@ class TestReadyz:
         assert 600 <= found["waiting_seconds"] < 660
         assert source.name not in response.content.decode()
 
-    def test_names_the_migrations_that_are_missing(self, client, monkeypatch):
-        monkeypatch.setattr(health, "unapplied_migrations", lambda: ["webhooks.0002_more"])
+    def test_names_the_migrations_that_are_missing(self, client, db):
+        recorder = MigrationRecorder(connection)
+        newest = recorder.migration_qs.filter(app="webhooks").latest("name").name
+        recorder.record_unapplied("webhooks", newest)
 
         response = client.get("/readyz")
 
         assert response.status_code == 503
-        assert response.json()["checks"]["migrations"] == "missing: webhooks.0002_more"
+        assert response.json()["checks"]["migrations"] == f"missing: webhooks.{newest}"
 
-    def test_says_unavailable_when_the_database_does_not_answer(self, client, monkeypatch):
-        def unreachable():
+    def test_says_unavailable_when_the_database_does_not_answer(self, client, db):
+        def unreachable(*_):
             raise DatabaseError("connection refused")
 
-        monkeypatch.setattr(health, "unapplied_migrations", unreachable)
-
-        response = client.get("/readyz")
+        with connection.execute_wrapper(unreachable):
+            response = client.get("/readyz")
 
         assert response.status_code == 503
         assert response.json()["checks"]["database"] == "unreachable"

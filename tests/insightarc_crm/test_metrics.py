@@ -10,11 +10,11 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from insightarc_crm import metrics, process_metrics
+from insightarc_crm import process_metrics
 from signals_app.webhooks.constants import AlertKind, InboxState
 from signals_app.webhooks.models import ConnectionAlert, InboxItem
 from signals_app.webhooks.tasks import process_inbox
@@ -142,13 +142,12 @@ class TestWhatItTells:
         assert abs(last_run - timezone.now().timestamp()) < 60
         assert after["insightarc_task_interval_seconds", ("task", name)] == 10
 
-    def test_a_database_that_fails_is_said_and_the_rest_told(self, client, monkeypatch):
-        def fail():
+    def test_a_database_that_fails_is_said_and_the_rest_told(self, client, db):
+        def fail(*_):
             raise OperationalError("no connection")
 
-        monkeypatch.setattr(metrics, "_stored", fail)
-
-        found = scrape(client)
+        with connection.execute_wrapper(fail):
+            found = scrape(client)
 
         assert found["insightarc_database_up",] == 0
         assert ("insightarc_pipeline_batch_size_count",) in found
