@@ -191,7 +191,7 @@ WEB_THREADS = _number("WEB_THREADS", 32)  # per process; most wait for a commit
 # For how long a webhook request may go by what was read of its source and secrets, in seconds.
 WEBHOOK_SOURCE_CACHE_SECONDS = 1.0
 
-# Whether webhook requests wake the workers; without, their sweepers find what came.
+# Whether workers are woken for what came or is due; without, their sweepers find it.
 PUBLISH_WAKE_UPS = True
 
 # --- Celery: wake-up calls only, the database is the queue of record ------------------------------------------------

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from insightarc_crm.retention import prune_all
+from signals_app.core.turns import wake
 
 SECONDS_AT_A_TIME = 60
 
@@ -19,5 +20,5 @@ def prune(**_: object) -> int:
     """
     counts, is_all = prune_all(now=timezone.now(), seconds=SECONDS_AT_A_TIME)
     if not is_all:
-        prune.delay()
+        wake(prune)
     return sum(counts.values())

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from signals_app.core.turns import in_turn
+from signals_app.core.turns import in_turn, wake
 from signals_app.remarketing import tasks as remarketing_tasks
 from signals_app.shops import services as shops
 from signals_app.webhooks import measures, pipeline, services, wakeup
@@ -40,9 +40,9 @@ def process_inbox(**_: object) -> None:
         if not report.claimed:
             break
     else:
-        process_inbox.delay()
+        wake(process_inbox)
     if next_due_at is not None and next_due_at <= timezone.now():
-        remarketing_tasks.queue_due_matches.delay()
+        wake(remarketing_tasks.queue_due_matches)
 
 
 @shared_task

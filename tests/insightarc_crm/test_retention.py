@@ -167,8 +167,9 @@ def test_whose_time_is_over_in_the_middle_of_a_slice_is_not_all(project: Project
 
 
 def test_the_task_asks_for_another_turn_only_when_there_is_more(
-    source: WebhookSource, monkeypatch: pytest.MonkeyPatch
+    source: WebhookSource, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.PUBLISH_WAKE_UPS = True
     asked: list[int] = []
     monkeypatch.setattr(tasks.prune, "delay", lambda: asked.append(1))
     _old_bodies(source, 3)

@@ -130,7 +130,7 @@ def test_the_task_empties_the_inbox(post: Callable[[bytes], str]) -> None:
 
 @pytest.mark.parametrize(("seconds", "published"), [(0, 1), (20, 0)])
 def test_the_task_asks_for_another_turn_only_when_its_time_is_over(
-    post: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch, seconds: int, published: int
+    post: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch, settings: Any, seconds: int, published: int
 ) -> None:
     monkeypatch.setattr(tasks, "SECONDS_AT_A_TIME", seconds)
     asked: list[str] = []
@@ -138,8 +138,9 @@ def test_the_task_asks_for_another_turn_only_when_its_time_is_over(
     def note(sender: str, **_: Any) -> None:
         asked.append(sender)
 
-    signals.before_task_publish.connect(note)
     post(b"{}")
+    settings.PUBLISH_WAKE_UPS = True
+    signals.before_task_publish.connect(note)
     try:
         tasks.process_inbox()
     finally:
