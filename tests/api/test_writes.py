@@ -153,6 +153,14 @@ class TestAnOrder:
         assert (refunded.json()["state"], refunded.json()["refunded_total"]) == ("refunded", "59.90")
         assert Order.objects.get().order_id == "R-1"
 
+    def test_told_of_again_keeps_what_is_left_out(self, project: Project, api: Callable[..., Any]) -> None:
+        api("post", "orders/", ORDER | {"items": [{"sku": "1"}], "state": "refunded"})
+
+        again = api("post", "orders/", ORDER)
+
+        assert (again.json()["state"], again.json()["refunded_total"]) == ("refunded", "59.90")
+        assert Order.objects.get().items == [{"sku": "1"}]
+
     @pytest.mark.parametrize(
         ("change", "field"),
         [

@@ -40,6 +40,31 @@ class TestAnOrder:
         assert refunded.refunded_total == Decimal("59.90")
         assert Identifier.objects.get() == refunded.identifier
 
+    def test_keeps_what_is_not_said_again(self, shop: Project, order: Callable[..., Any]) -> None:
+        order(items=[{"sku": "1"}], country="DE", name="#1001")
+        order(state="refunded", refunded_total=Decimal("20.00"))
+
+        again, _ = order(total=Decimal("61.00"))
+
+        assert again.total == Decimal("61.00")
+        assert (again.state, again.refunded_total) == ("refunded", Decimal("20.00"))
+        assert (again.items, again.country, again.name) == ([{"sku": "1"}], "DE", "#1001")
+
+    def test_takes_its_refund_back_when_it_is_said_to_be_placed(self, shop: Project, order: Callable[..., Any]) -> None:
+        order(state="refunded")
+
+        again, _ = order(state="placed", items=[])
+
+        assert (again.state, again.refunded_total, again.items) == ("placed", 0, [])
+
+    def test_cannot_become_less_than_was_refunded(self, shop: Project, order: Callable[..., Any]) -> None:
+        order(state="refunded")
+
+        with pytest.raises(InvalidInput) as refused:
+            order(total=Decimal("10.00"))
+
+        assert refused.value.field == "refunded_total"
+
     def test_keeps_its_identifier_but_links_what_is_said_with_it_later(
         self, shop: Project, order: Callable[..., Any]
     ) -> None:

@@ -85,12 +85,16 @@ class OrderItem(StrictSerializer):
 
 
 class OrderRequest(IdentifiedSerializer):
+    """An order, told of for the first time or again; what is left out of one that is known stays as it is."""
+
     order_id = serializers.CharField(max_length=100)
     total = serializers.DecimalField(max_digits=14, decimal_places=2, min_value=0)
     currency = TextField(max_length=3, help_text="Three letters, such as EUR.")
     placed_at = serializers.DateTimeField()
     items = OrderItem(many=True, required=False)
-    state = serializers.ChoiceField(choices=OrderState.choices, default=OrderState.PLACED)
+    state = serializers.ChoiceField(
+        required=False, choices=OrderState.choices, help_text="A new order is placed unless said otherwise."
+    )
     refunded_total = serializers.DecimalField(
         required=False, allow_null=True, max_digits=14, decimal_places=2, min_value=0
     )

@@ -39,8 +39,8 @@ def record_order(
     total: Decimal,
     currency: str,
     placed_at: datetime,
-    items: Sequence[dict[str, Any]] = (),
-    state: str = OrderState.PLACED,
+    items: Sequence[dict[str, Any]] | None = None,
+    state: str | None = None,
     refunded_total: Decimal | None = None,
     name: str = "",
     country: str | None = None,
@@ -49,32 +49,31 @@ def record_order(
     """
     Record an order, or what became of one, and say whether it is new.
 
-    `total` and `refunded_total` are in `currency`; a refund of everything need not say how much. An order that is
-    already known keeps its identifier, and may be told of without any. `items`: see `Order.items`; `name`: see
-    `Order.name`, and what is known of it stays where none is given. `country` is where it was bought for, in two
-    letters; None leaves what is known.
+    `total` and `refunded_total` are in `currency`. What is None, or an empty `name`, stays as it is known: a shop that
+    tells of an order again, without its refund, has not taken the refund back. A state that is said without an amount
+    means a refund of everything or of nothing. An order that is already known keeps its identifier, and may be told of
+    without any. `items`: see `Order.items`; `name`: see `Order.name`; `country`: where it was bought for, in two
+    letters.
 
     :raises InvalidInput: naming the value that cannot be used.
     """
     if problem := why_never(placed_at, now=now):
         raise InvalidValue("placed_at", problem)
-    if refunded_total is None:
+    if refunded_total is None and state is not None:
         refunded_total = total if state == OrderState.REFUNDED else Decimal(0)
-    said: dict[str, Any] = {
-        "total": total,
-        "refunded_total": refunded_total,
-        "currency": currency,
-        "placed_at": placed_at,
-        "items": list(items),
+    told = {
         "state": state,
+        "refunded_total": refunded_total,
+        "items": None if items is None else list(items),
+        "name": name or None,
+        "country": None if country is None else country.upper(),
     }
-    if country is not None:
-        said["country"] = country.upper()
-    if name:
-        said["name"] = name
+    said = {"total": total, "currency": currency, "placed_at": placed_at}
+    said |= {field: value for field, value in told.items() if value is not None}
     known = Order.objects.filter(project=project, order_id=order_id).select_related("identifier").first()
     identifier, owners = _whose(project, order_id, identifiers, known, now)
-    check_order(Order(project=project, identifier=known.identifier if known else identifier, order_id=order_id, **said))
+    refunded_before = {} if known is None else {"refunded_total": known.refunded_total}
+    check_order(Order(project=project, identifier=identifier, order_id=order_id, **refunded_before | said))
     order, is_created = Order.objects.update_or_create(
         project=project, order_id=order_id, defaults=said, create_defaults={**said, "identifier": identifier}
     )
