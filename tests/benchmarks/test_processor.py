@@ -18,7 +18,7 @@ def test_time_spent_by_children_counts_while_they_run_and_after() -> None:
 
     afterwards = processor.seconds_of_tree(os.getpid()) - before
     assert while_running >= 0.25
-    assert afterwards >= while_running
+    assert afterwards >= while_running - 0.02, "the kernel counts in hundredths, user and system time apart"
 
 
 def test_time_spent_is_of_the_process_itself_too() -> None:
