@@ -29,7 +29,7 @@ TASK: ContextVar[tuple[str, str]] = ContextVar("task", default=("", ""))
 """Name and id of the task that runs in this thread."""
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_LEFT_OUT = "[message left out]"
+LEFT_OUT = "[message left out]"
 _ABOUT_MACHINES = {
     "OSError",
     "amqp.exceptions.AMQPError",
@@ -152,8 +152,8 @@ def _about_machines(error: BaseException) -> str:
     if "psycopg.Error" in names:
         return _of_postgresql(error)
     if "django.db.utils.Error" in names:
-        return _about_machines(error.__cause__) if error.__cause__ is not None else _LEFT_OUT
-    return _LEFT_OUT
+        return _about_machines(error.__cause__) if error.__cause__ is not None else LEFT_OUT
+    return LEFT_OUT
 
 
 def _of_postgresql(error: Any) -> str:
@@ -161,5 +161,5 @@ def _of_postgresql(error: Any) -> str:
     if error.sqlstate is None:
         return str(error).partition("\n")[0]  # it could not be asked: host, port, what the network said
     if error.sqlstate.startswith(_DATA_EXCEPTION):
-        return f"SQLSTATE {error.sqlstate} {_LEFT_OUT}"
+        return f"SQLSTATE {error.sqlstate} {LEFT_OUT}"
     return f"SQLSTATE {error.sqlstate} {error.diag.message_primary}"

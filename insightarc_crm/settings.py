@@ -402,4 +402,9 @@ LOGGING = {
 }
 
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    from insightarc_crm import error_reports
+
+    error_reports.start(SENTRY_DSN)
+
 SIMPLE_HISTORY_REVERT_DISABLED = True
