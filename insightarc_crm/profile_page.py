@@ -155,7 +155,7 @@ def _interest(row: Interest, product: Product | None, strongest: float) -> Inter
     if product is not None and product.price is not None:
         price = money(product.sale_price if product.sale_price is not None else product.price, product.currency)
     return InterestRow(
-        label=product.title if product else row.name,
+        label=product.title if product else signal_services.label_of(row),
         kind=row.get_kind_display(),
         # All weights decay alike, so their ratio now is that of the stored logarithms.
         share=100 * 2 ** max(-20.0, min(0.0, row.weight_log2 - strongest)),

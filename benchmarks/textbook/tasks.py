@@ -18,7 +18,7 @@ def process_signal(signal_id: int) -> None:
         customer = Customer.objects.select_for_update(no_key=True).get(pk=signal.customer_id)
         if not Signal.objects.filter(pk=signal_id, processed_at=None).update(processed_at=now):
             return
-        pages = interests.read(interests.pages_of(signal.relevant_events), {})
+        pages = interests.read(interests.pages_of(signal.relevant_events), interests.Catalogue())
         usual = profiles.usual_levels(now)
         state, assessed = profiles.fold_signal(customer, signal, pages, usual, now)
         profiles.add_interests(customer, signal, pages)

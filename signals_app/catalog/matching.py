@@ -43,6 +43,7 @@ _LOCALE = re.compile(
 _PAGE_SUFFIXES = (".html", ".htm", ".php", ".aspx")
 _QUERY_OR_FRAGMENT = re.compile(r"[?#]")
 _SEPARATORS = re.compile(r"[\s_\-]+")
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 
 class PageKind(Enum):
@@ -112,6 +113,17 @@ def words_of(handle: str) -> str:
     """Return a handle as a person would write it: "winter-wool" becomes "Winter wool"."""
     words = _SEPARATORS.sub(" ", handle.rsplit("/", 1)[-1]).strip()
     return words[:1].upper() + words[1:]
+
+
+def handle_of(category: str) -> str:
+    """
+    Return the handle by which a shop's addresses name a category: of "Apparel > Winter Wool" it is "winter-wool".
+
+    A handle stays what it is, so both can be compared.
+    """
+    last = unicodedata.normalize("NFKD", category.rsplit(">", 1)[-1]).casefold()
+    letters = "".join(one for one in unicodedata.normalize("NFKD", last) if not unicodedata.combining(one))
+    return _NO_LETTERS.sub("-", letters)[:KEY_LENGTH].strip("-")
 
 
 def path_segments(address: str) -> list[str] | None:

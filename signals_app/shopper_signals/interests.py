@@ -2,8 +2,8 @@
 What a signal's pages say about the shopper's interests.
 
 A product is known by its path, or because the catalogue has the path; category and brand come from the catalogue's
-product, a category also from the path of its own page, a search from its address. Content is
-what the shop's patterns say is content.
+product, a category also from the path of its own page (under the name that its products have it by, if one is known),
+a search from its address. Content is what the shop's patterns say is content.
 """
 
 from __future__ import annotations
@@ -40,6 +40,15 @@ class ProductFacts(Protocol):
     def key(self) -> str: ...
 
 
+class Catalogue(NamedTuple):
+    """What a store's catalogue knows of some pages."""
+
+    products: Mapping[str, ProductFacts] = {}
+    """By the key of their pages."""
+    categories: Mapping[str, str] = {}
+    """{handle: category, as the products of it name it}"""
+
+
 class PagesRead(NamedTuple):
     """What the pages of one signal show."""
 
@@ -71,12 +80,17 @@ def product_candidates(pages: Iterable[Page]) -> set[str]:
     return {page.key for page in pages if _may_be_product(page)}
 
 
-def read(pages: Sequence[Page], catalogue: Mapping[str, ProductFacts]) -> PagesRead:
+def category_handles(pages: Iterable[Page]) -> set[str]:
+    """Return the handles among pages that the catalogue may know as a category."""
+    return {matching.handle_of(page.key) for page in pages if page.kind is PageKind.CATEGORY}
+
+
+def read(pages: Sequence[Page], catalogue: Catalogue) -> PagesRead:
     """Return the products viewed, whether the cart was, and the weight added to each interest."""
     views: dict[str, int] = {}
     weights: dict[InterestKey, float] = {}
     for page in pages:
-        known = catalogue.get(page.key) if _may_be_product(page) else None
+        known = catalogue.products.get(page.key) if _may_be_product(page) else None
         if page.kind is PageKind.PRODUCT or known:
             key = (known and known.key) or page.key
             views[key] = views.get(key, 0) + 1
@@ -85,7 +99,8 @@ def read(pages: Sequence[Page], catalogue: Mapping[str, ProductFacts]) -> PagesR
                 _add(weights, InterestKind.CATEGORY, known.category)
                 _add(weights, InterestKind.BRAND, known.brand)
         elif page.kind is PageKind.CATEGORY:
-            _add(weights, InterestKind.CATEGORY, page.key)
+            named = catalogue.categories.get(matching.handle_of(page.key)) if catalogue.categories else None
+            _add(weights, InterestKind.CATEGORY, named or page.key)
         elif page.kind is PageKind.SEARCH:
             _add(weights, InterestKind.SEARCH, page.key)
         elif page.kind is PageKind.CONTENT:

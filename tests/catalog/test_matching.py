@@ -93,6 +93,29 @@ class TestTheKeyOfAProduct:
         assert matching.page_kind("/" * 1_000_000) == Page(PageKind.OTHER, "/")
 
 
+@pytest.mark.parametrize(
+    ("category", "handle"),
+    [
+        ("Apparel > Winter Wool", "winter-wool"),
+        ("T-Shirts & Tops", "t-shirts-tops"),
+        ("Große Größen", "grosse-grossen"),
+        ("winter-wool", "winter-wool"),
+        (" > ", ""),
+        ("", ""),
+    ],
+)
+def test_the_handle_of_a_category(category: str, handle: str) -> None:
+    assert matching.handle_of(category) == handle
+
+
+@given(st.text(max_size=400))
+def test_the_handle_of_a_handle_is_itself(category: str) -> None:
+    handle = matching.handle_of(category)
+
+    assert matching.handle_of(handle) == handle
+    assert len(handle) <= matching.KEY_LENGTH
+
+
 class TestThePage:
     @pytest.mark.parametrize(
         ("address", "page"),

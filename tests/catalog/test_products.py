@@ -42,6 +42,27 @@ class TestTheProductOfAPage:
         assert list(services.facts_by_key(project=project, keys=keys)) == ["/products/scarf"]
 
 
+class TestCategoriesByHandle:
+    def test_are_named_as_the_products_of_them_name_them(self, project: Project, product: Make) -> None:
+        product("scarf", category="Apparel > Winter Scarves")
+        product("men", category="Men > Shoes")
+        product("women", category="Women > Shoes")
+        product("gone", category="Tents", is_active=False)
+
+        found = services.categories_by_handle(project=project, handles={"winter-scarves", "shoes", "tents", "none"})
+
+        assert found == {"winter-scarves": "Apparel > Winter Scarves"}
+
+    def test_follow_what_a_person_says(self, project: Project, product: Make) -> None:
+        scarf = product("scarf", category="Scarves")
+        scarf.category = "Warm Things"
+
+        services.keep_by_hand(product=scarf, fields=["category"])
+
+        handles = {"scarves", "warm-things"}
+        assert services.categories_by_handle(project=project, handles=handles) == {"warm-things": "Warm Things"}
+
+
 class TestAlternatives:
     def test_are_in_stock_of_the_category_and_near_in_price_then_of_the_brand(
         self, project: Project, product: Make

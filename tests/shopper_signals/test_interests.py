@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from signals_app.catalog.services import ProductFacts
 from signals_app.shopper_signals import interests
 
-CATALOGUE = {
-    "/products/wool-scarf": ProductFacts(category="Apparel > Scarves", brand="Nordlicht"),
-    "/felt-hat": ProductFacts(category="", brand="Nordlicht"),
-}
+CATALOGUE = interests.Catalogue(
+    products={
+        "/products/wool-scarf": ProductFacts(category="Apparel > Scarves", brand="Nordlicht"),
+        "/felt-hat": ProductFacts(category="", brand="Nordlicht"),
+    },
+    categories={"scarves": "Apparel > Scarves"},
+)
 
 
 def read(*names: str) -> interests.PagesRead:
@@ -32,6 +35,13 @@ class TestThePagesOfASignal:
 
         assert found.views == {"/felt-hat": 2}
         assert found.weights == {("product", "/felt-hat"): 2, ("brand", "Nordlicht"): 2}
+
+    def test_tell_a_category_by_the_name_that_its_products_have_it_by(self) -> None:
+        assert read("/collections/Scarves", "/products/wool-scarf").weights == {
+            ("category", "Apparel > Scarves"): 2,
+            ("product", "/products/wool-scarf"): 1,
+            ("brand", "Nordlicht"): 1,
+        }
 
     def test_tell_category_and_search_from_the_address(self) -> None:
         assert read("/collections/winter-wool", "/search?q=wool").weights == {
@@ -55,7 +65,7 @@ class TestThePagesOfASignal:
 
     @given(st.lists(st.text() | st.none() | st.integers() | st.dictionaries(st.sampled_from(["name", "x"]), st.text())))
     def test_may_have_any_shape(self, events: list[Any]) -> None:
-        found = interests.read(interests.pages_of(events), {})
+        found = interests.read(interests.pages_of(events), interests.Catalogue())
 
         for kind, name in found.weights:
             assert kind in ("product", "category", "brand", "search")

@@ -21,7 +21,7 @@ from signals_app.customers.services import Sighting
 from signals_app.facts import services as fact_services
 from signals_app.projects.models import Project
 from signals_app.shopper_signals import services, tasks
-from signals_app.shopper_signals.constants import Stage
+from signals_app.shopper_signals.constants import InterestKind, Stage
 from signals_app.shopper_signals.models import IntentProfile, Interest, ShopperSignal
 from signals_app.shopper_signals.services import NewSignal
 from tests.shopper_signals.conftest import EXAMPLE, NOW, make_signal, minutes
@@ -258,6 +258,25 @@ class TestInterests:
         ]
         assert [one.weight for one in top] == pytest.approx([3, 3, 3, 1, 0.5])
         assert len(services.top_interests(customer=anna.customer, now=NOW, limit=2)) == 2
+
+    def test_of_a_category_are_one_whether_its_page_or_its_products_were_viewed(
+        self, project: Project, shopper: Shopper, scarf: Product
+    ) -> None:
+        anna = shopper()
+        pages = [{"name": "https://shop.example.com/en/collections/scarves"}, {"name": "/products/wool-scarf"}]
+        record(project, [make_signal(NOW, anna, relevant_events=pages)])
+
+        interest = Interest.objects.get(customer=anna.customer, kind=InterestKind.CATEGORY)
+
+        assert (interest.name, services.label_of(interest)) == ("Apparel > Scarves", "Apparel > Scarves")
+        (evidence,) = services.interest_evidence(interest=interest).signals
+        assert (evidence.weight, len(evidence.pages)) == (2.0, 2)
+
+    def test_that_were_searched_for_stand_in_quotes(self, project: Project, shopper: Shopper) -> None:
+        anna = shopper()
+        record(project, [make_signal(NOW, anna, relevant_events=[{"name": "/search?q=light"}])])
+
+        assert services.label_of(Interest.objects.get(customer=anna.customer)) == "“light”"
 
     def test_fade_away(self, project: Project, shopper: Shopper) -> None:
         anna = shopper()

@@ -7,6 +7,7 @@ from signals_app.catalog.services.product_rows import put_product_group, remove_
 from signals_app.catalog.services.products import (
     ProductFacts,
     alternatives,
+    categories_by_handle,
     facts_by_key,
     follow_feed_again,
     keep_by_hand,
@@ -20,6 +21,7 @@ __all__ = [
     "ProductFacts",
     "add_coupons",
     "alternatives",
+    "categories_by_handle",
     "claim_coupon",
     "facts_by_key",
     "follow_feed_again",

@@ -71,7 +71,10 @@ def _write(
         ],
         update_conflicts=True,
         unique_fields=["project", "sku"],
-        update_fields=[*(name for name in IMPORTED_FIELDS if name != "sku"), "feed", "is_active", "updated_at"],
+        update_fields=[
+            *(name for name in IMPORTED_FIELDS if name != "sku"),
+            *("category_handle", "feed", "is_active", "updated_at"),
+        ],
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
-from django.db.models import Case, DecimalField, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, DecimalField, F, IntegerField, Max, Min, Q, QuerySet, Value, When
 from django.db.models.functions import Abs, Coalesce
 
 from signals_app.catalog import matching
@@ -64,6 +64,19 @@ def facts_by_key(*, project: Project, keys: Iterable[str]) -> dict[str, ProductF
             for key, category, brand, own in _aliases(project, unknown).values_list(*columns):
                 facts[key] = ProductFacts(category=category, brand=brand, key=own)
     return facts
+
+
+def categories_by_handle(*, project: Project, handles: Collection[str]) -> dict[str, str]:
+    """
+    Return the category that each handle of an address means, as the products of it name it ("Apparel > Scarves").
+
+    A handle that no product knows, or that means several ("Women > Shoes", "Men > Shoes"), is left out.
+    """
+    if not handles:
+        return {}
+    rows = Product.objects.filter(project=project, category_handle__in=sorted(handles), is_active=True)
+    spread = rows.values_list("category_handle").annotate(Min("category"), Max("category")).order_by()
+    return {handle: first for handle, first, last in spread if first == last}
 
 
 def alternatives(
@@ -125,7 +138,7 @@ def keep_by_hand(*, product: Product, fields: Collection[str]) -> None:
     """
     kept = {*product.kept_fields, *fields}
     product.kept_fields = sorted(kept - {"is_active"} if product.is_active else kept)
-    product.save(update_fields=[*fields, "kept_fields", "updated_at"])
+    product.save(update_fields=[*fields, "category_handle", "kept_fields", "updated_at"])
 
 
 def follow_feed_again(*, product: Product) -> None:

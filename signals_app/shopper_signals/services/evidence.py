@@ -14,6 +14,7 @@ from signals_app.projects.models import Project
 from signals_app.shopper_signals import interests
 from signals_app.shopper_signals.interests import InterestKey
 from signals_app.shopper_signals.models import Interest, ShopperSignal
+from signals_app.shopper_signals.services.pages import catalogue_of
 
 LOOKED_THROUGH = 2_000
 """Signals looked through for one answer, at most: the newest."""
@@ -73,7 +74,7 @@ def _showing(project: Project, signals: Sequence[ShopperSignal], wanted: Interes
     reader = catalog_services.page_reader(project_id=project.pk)
     names = {signal.pk: _names(signal.relevant_events) for signal in signals}
     pages = {name: reader.page(name) for own in names.values() for name in own}
-    known = catalog_services.facts_by_key(project=project, keys=interests.product_candidates(pages.values()))
+    known = catalogue_of(project, pages.values())
     shows = {name: wanted in interests.read([page], known).weights for name, page in pages.items()}
     found = []
     for signal in signals:

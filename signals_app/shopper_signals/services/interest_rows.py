@@ -144,8 +144,9 @@ def merge_interests(*, keep: uuid.UUID, gone: Iterable[uuid.UUID]) -> None:
 
 def label_of(interest: Interest) -> str:
     """Return what a person calls an interest that no product of the catalogue names."""
-    if interest.kind == InterestKind.CATEGORY and ">" in interest.name:
-        return interest.name
-    if interest.kind in (InterestKind.BRAND, InterestKind.SEARCH):
+    if interest.kind == InterestKind.SEARCH:
+        return f"“{interest.name}”"
+    is_handle = matching.handle_of(interest.name) == interest.name
+    if interest.kind == InterestKind.BRAND or (interest.kind == InterestKind.CATEGORY and not is_handle):
         return interest.name
     return matching.words_of(interest.name)
