@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -142,7 +143,7 @@ class TestGallery:
 
         tree = rules["Leaving with interest"].trigger
 
-        assert conditions.sentence(conditions.parse(tree, fields.fields(Scope.SIGNAL))) == (
+        assert conditions.sentence(conditions.parse(tree, fields.fields(Scope.SIGNAL), zone=UTC)) == (
             "Exit likelihood is at least 80 % and Events is at least 6 and Intent score is at least 60 of 100 and "
             "Dead clicks above usual is at most 0 and Back-and-forth compared with usual is less than 1.5 times and "
             "Products viewed is at least 1"
