@@ -234,6 +234,25 @@ class TestTransfer:
 
         assert services.export_rules(project=project) == before
 
+    @pytest.mark.parametrize("value", ["2026-12-01", "2026-12-01T10:30", "2026-12-01T00:00:00Z"])
+    @pytest.mark.parametrize("quote", ["", "'"])
+    def test_a_date_stays_as_it_is_written(self, project: Project, value: str, quote: str) -> None:
+        text = f"""
+            format: 1
+            rules:
+              - name: Since December
+                trigger: {{field: drop_proba, op: gte, value: 0.8}}
+                audience: {{field: last_seen_at, op: gte, value: {quote}{value}{quote}}}
+        """
+        services.import_rules(project=project, text=text)
+        exported = services.export_rules(project=project)
+        services.import_rules(project=project, text=exported)
+
+        rule = RemarketingRule.objects.get()
+        assert rule.audience == {"field": "last_seen_at", "op": "gte", "value": value}
+        assert rule.version == 1
+        assert services.export_rules(project=project) == exported
+
     def test_an_empty_value_is_none(self, project: Project, rules: dict[str, RemarketingRule]) -> None:
         rule = {"name": "Dead click", "next_day_hour": "", "skip_if_ordered_days": []}
 
