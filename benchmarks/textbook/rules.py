@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -41,7 +41,7 @@ def _spec(rule: Rule) -> RuleSpec:
         version=rule.version,
         status="ACTIVE",
         entry_event="SIGNAL",
-        trigger=conditions.parse(rule.trigger, FIELDS),
+        trigger=conditions.parse(rule.trigger, FIELDS, zone=UTC),
         audience=conditions.All(()),
         wait=timedelta(minutes=rule.wait_minutes),
         next_day_hour=None,

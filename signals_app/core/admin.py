@@ -34,7 +34,7 @@ from signals_app.core.list_filters import (
     NumberRangeFilter,
     ScopedRelatedFilter,
     TextFilter,
-    chosen_moment,
+    chosen_times,
 )
 from signals_app.core.logged_names import changed_fields, deed_about, nameless, nameless_message
 from signals_app.core.pagination import BoundedPaginator
@@ -84,7 +84,7 @@ __all__ = [
     "Textarea",
     "UrlInput",
     "action",
-    "chosen_moment",
+    "chosen_times",
     "display",
     "note_form_errors",
     "post_action",

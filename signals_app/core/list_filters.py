@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms import DateTimeField
+from django.forms import DateField, TimeField
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.contrib.filters import admin as filters
 
 from signals_app.core.scoping import ScopedFieldChoices
@@ -28,19 +29,31 @@ class DateTimeRangeFilter(filters.RangeDateTimeFilter):  # type: ignore[misc]
     """Between two moments on the store's clock; the theme's own filter would read them on the server's."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        start = chosen_moment(self.used_parameters, f"{self.parameter_name}_from")
-        end = chosen_moment(self.used_parameters, f"{self.parameter_name}_to")
+        start, end = chosen_times(self.used_parameters, self.parameter_name)
         if start is not None:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": start})
-        return queryset if end is None else queryset.filter(**{f"{self.parameter_name}__lte": end})
+        return queryset if end is None else queryset.filter(**{f"{self.parameter_name}__lt": end})
 
 
-def chosen_moment(query: Mapping[str, Any], name: str) -> datetime | None:
-    """Return the moment that the two inputs of a time in a filter give, or None if they give none."""
-    text = f"{query.get(f'{name}_0', '')} {query.get(f'{name}_1', '')}".strip()
+def chosen_times(query: Mapping[str, Any], name: str) -> tuple[datetime | None, datetime | None]:
+    """
+    Return from when, and until before when, the inputs of a filter reach on the clock of the page; None for no bound.
+
+    A last day is in it whole if no time of day goes with it, else up to that very moment.
+    """
+    return _moment(query, f"{name}_from"), _moment(query, f"{name}_to", is_end=True)
+
+
+def _moment(query: Mapping[str, Any], name: str, *, is_end: bool = False) -> datetime | None:
     try:
-        moment: datetime | None = DateTimeField(required=False).clean(text)
-        return moment and moment.astimezone(UTC)
+        day = DateField(required=False).clean(query.get(f"{name}_0", ""))
+        of_day = TimeField(required=False).clean(query.get(f"{name}_1", ""))
+        if day is None:
+            return None
+        if is_end and of_day is None:
+            day += timedelta(days=1)
+        moment = datetime.combine(day, of_day or time(), timezone.get_current_timezone()).astimezone(UTC)
+        return moment + timedelta(microseconds=1) if is_end and of_day is not None else moment
     except (ValidationError, OverflowError):  # the first day of all days began before it in UTC
         return None
 

@@ -30,6 +30,10 @@ from signals_app.projects.constants import ROLES_IN_WORDS, Role, Scope
 from signals_app.projects.exceptions import LastOwner, SharedAccount
 from signals_app.projects.models import ApiKey, Membership, Project, validate_domains, validate_scopes
 
+CLOCK_RULES = (
+    "Dates in segments and automations, such as “since 1 December”, begin at midnight on this clock. With another time "
+    "zone they mean other moments, in what exists already as well."
+)
 CONSENT_RULES = (
     "A marketing mail leaves only to people who have agreed, or who have ordered in a country where you allow that. "
     "Whose country is not known counts as not allowed. Opens and clicks are tracked only of people who have agreed to it."
@@ -106,7 +110,7 @@ class ProjectAdmin(ProjectSingletonAdmin[Project]):
     form = ProjectForm
     fieldsets = (
         (None, {"fields": ("name", "slug", "shop_url", "shop_domains")}),
-        ("Time and money", {"fields": ("time_zone", "currency")}),
+        ("Time and money", {"fields": ("time_zone", "currency"), "description": CLOCK_RULES}),
         ("Shoppers", {"fields": ("intent_half_life_hours",)}),
         ("Consent", {"fields": ("soft_opt_in_countries", "personalises_unless_refused"), "description": CONSENT_RULES}),
     )

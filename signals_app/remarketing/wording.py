@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils import timezone
+
 from signals_app.core.numbers import percent
 from signals_app.emails.constants import reason_in_words as email_reason_in_words
 from signals_app.remarketing import services
@@ -19,11 +21,12 @@ OCCASIONS: dict[str, str] = {EntryEvent.ORDER: "order", EntryEvent.FULFILMENT: "
 
 
 def tree_in_words(tree: Any, scope: Scope) -> str:
-    """Return the tree in words, empty for a tree that always holds."""
+    """Return the tree in words, empty for a tree that always holds; dates are on the clock of the page, the store's."""
     if tree == {}:
         return ""
     try:
-        return conditions.sentence(conditions.parse(tree, fields.fields(scope)))
+        node = conditions.parse(tree, fields.fields(scope), zone=timezone.get_current_timezone())
+        return conditions.sentence(node)
     except InvalidCondition as error:
         return f"(not readable: {error})"
 

@@ -16,6 +16,7 @@ from typing import Any
 from django import forms
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from signals_app.segments import conditions, fields, rows
@@ -40,11 +41,16 @@ class Submitted:
 
 
 def sentence_of(tree: Any, scope: Scope, *, empty: str) -> str:
-    """Return the tree in plain words, `empty` for a tree that holds always, and what is wrong with an unreadable one."""
+    """
+    Return the tree in plain words, `empty` for a tree that holds always, and what is wrong with an unreadable one.
+
+    Dates are on the clock of the page, which is the store's.
+    """
     if tree == {}:
         return empty
     try:
-        return conditions.sentence(conditions.parse(tree, fields.fields(scope)))
+        node = conditions.parse(tree, fields.fields(scope), zone=timezone.get_current_timezone())
+        return conditions.sentence(node)
     except InvalidCondition as error:
         return f"Not readable: {error}"
 

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC
 from itertools import pairwise
 
 import pytest
@@ -53,8 +54,8 @@ def test_all_triggers_differ_and_are_of_the_grammar_of_both() -> None:
     assert len({name for name, _ in triggers}) == 200
     assert len({json.dumps(tree) for _, tree in triggers}) > 100
     for _, tree in triggers:
-        assert conditions.parse(tree, ours)
-        assert conditions.parse(tree, FIELDS_OF_PEER)
+        assert conditions.parse(tree, ours, zone=UTC)
+        assert conditions.parse(tree, FIELDS_OF_PEER, zone=UTC)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,29 @@ def test_filters_narrow_the_list(sign_in: SignIn, project: Project, shoppers: li
     assert names(browser, {"segment": "nonsense"}) == []
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "first", "after"),
+    [
+        ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00Z", "2026-10-25T23:00Z"),
+        ("America/New_York", "2026-03-08", "2026-03-08T05:00Z", "2026-03-09T04:00Z"),
+        ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00Z", "2026-04-24T21:00Z"),  # begins at one o'clock
+    ],
+)
+def test_a_filter_by_a_day_takes_the_whole_day_on_the_stores_clock(
+    sign_in: SignIn, project: Project, zone: str, day: str, first: str, after: str
+) -> None:
+    Project.objects.filter(pk=project.pk).update(time_zone=zone)
+    start, end, little = datetime.fromisoformat(first), datetime.fromisoformat(after), timedelta(microseconds=1)
+    moments = {"before": start - little, "first": start, "last": end - little, "after": end}
+    for name, moment in moments.items():
+        Customer.objects.create(project=project, name=name, last_seen_at=moment)
+    browser = sign_in()
+
+    assert names(browser, {"last_seen_at_from_0": day, "last_seen_at_to_0": day}) == ["last", "first"]
+    assert names(browser, {"last_seen_at_from_0": day}) == ["after", "last", "first"]
+    assert names(browser, {"last_seen_at_to_0": day, "last_seen_at_to_1": "23:59"}) == ["first", "before"]
+
+
 def test_who_was_seen_last_comes_first_and_who_filters_by_stage_sees_the_highest_score(
     sign_in: SignIn, project: Project, shoppers: list[Customer]
 ) -> None:

@@ -39,6 +39,7 @@ TRIGGER = conditions.parse(
         ]
     },
     FIELDS,
+    zone=UTC,
 )
 RULE = RuleSpec(
     id=UUID(int=1),

@@ -11,6 +11,7 @@ from signals_app.customers.models import Customer, Identifier, IdentityEdge
 from signals_app.projects.models import Project
 from signals_app.remarketing.constants import Arm, MatchState, Reason
 from signals_app.remarketing.models import RemarketingRule, RuleMatch
+from signals_app.remarketing.schedule import zone_of
 from signals_app.remarketing.services import merging
 from signals_app.remarketing.services import rules as rule_services
 from signals_app.remarketing.services.situations import arm_of, roots_of
@@ -75,7 +76,7 @@ def test_who_was_mixed_only_by_the_merge_counts_again(project: Project, rule: Re
     for number in range(1, 40):
         one = shopper(project, number)
         root = roots_of([one.customer_id])[one.customer_id]
-        spec = rule_services.spec_of(rule, rule_services.policy_of(project))
+        spec = rule_services.spec_of(rule, rule_services.policy_of(project), zone=zone_of(project.time_zone))
         of_arm.setdefault(arm_of(spec, project, root), one)
         if len(of_arm) == 2:
             break

@@ -19,6 +19,7 @@ from signals_app.projects.models import Project
 from signals_app.remarketing import services
 from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.models import RemarketingRule, RuleCounter, RuleMatch
+from signals_app.remarketing.schedule import zone_of
 from tests.remarketing.conftest import NOON
 
 Rules = dict[str, RemarketingRule]
@@ -150,7 +151,7 @@ class TestAnAutomationThatBeginsWithAnOrder:
         thanks = rules["Thank-you"]
         thanks.audience = audience
 
-        spec = services.rules.spec_of(thanks, services.rules.policy_of(thanks.project))
+        spec = services.rules.spec_of(thanks, services.rules.policy_of(thanks.project), zone=zone_of())
 
         assert spec.uses_behaviour is uses_behaviour
 

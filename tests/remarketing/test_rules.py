@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -142,7 +143,7 @@ class TestGallery:
 
         tree = rules["Leaving with interest"].trigger
 
-        assert conditions.sentence(conditions.parse(tree, fields.fields(Scope.SIGNAL))) == (
+        assert conditions.sentence(conditions.parse(tree, fields.fields(Scope.SIGNAL), zone=UTC)) == (
             "Exit likelihood is at least 80 % and Events is at least 6 and Intent score is at least 60 of 100 and "
             "Dead clicks above usual is at most 0 and Back-and-forth compared with usual is less than 1.5 times and "
             "Products viewed is at least 1"
@@ -232,6 +233,25 @@ class TestTransfer:
             services.import_rules(project=project, text=yaml.safe_dump({"format": 1, "rules": [good, bad]}))
 
         assert services.export_rules(project=project) == before
+
+    @pytest.mark.parametrize("value", ["2026-12-01", "2026-12-01T10:30", "2026-12-01T00:00:00Z"])
+    @pytest.mark.parametrize("quote", ["", "'"])
+    def test_a_date_stays_as_it_is_written(self, project: Project, value: str, quote: str) -> None:
+        text = f"""
+            format: 1
+            rules:
+              - name: Since December
+                trigger: {{field: drop_proba, op: gte, value: 0.8}}
+                audience: {{field: last_seen_at, op: gte, value: {quote}{value}{quote}}}
+        """
+        services.import_rules(project=project, text=text)
+        exported = services.export_rules(project=project)
+        services.import_rules(project=project, text=exported)
+
+        rule = RemarketingRule.objects.get()
+        assert rule.audience == {"field": "last_seen_at", "op": "gte", "value": value}
+        assert rule.version == 1
+        assert services.export_rules(project=project) == exported
 
     def test_an_empty_value_is_none(self, project: Project, rules: dict[str, RemarketingRule]) -> None:
         rule = {"name": "Dead click", "next_day_hour": "", "skip_if_ordered_days": []}

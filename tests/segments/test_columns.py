@@ -72,14 +72,14 @@ def test_the_same_as_one_by_one(rows: list[dict[str, Any]], trees: list[Any]) ->
     columns = Columns(rows, now=NOW)
 
     for tree in trees:
-        node = conditions.parse(tree, FIELDS)
+        node = conditions.parse(tree, FIELDS, zone=UTC)
         one_by_one = [place for place, values in enumerate(rows) if conditions.holds(node, values, now=NOW)]
         assert columns.holding(node) == one_by_one
 
 
 def test_what_is_no_number_holds_for_nothing_and_disturbs_nobody() -> None:
     rows = [{"events": value} for value in (5, float("nan"), 1, None, float("inf"), 3)]
-    node = conditions.parse({"field": "events", "op": "gte", "value": 3}, FIELDS)
+    node = conditions.parse({"field": "events", "op": "gte", "value": 3}, FIELDS, zone=UTC)
 
     assert Columns(rows, now=NOW).holding(node) == [0, 4, 5]
 
@@ -97,7 +97,7 @@ class Counted(dict[str, Any]):
 def test_only_those_are_asked_for_whom_the_rarest_comparison_holds() -> None:
     rows = [Counted(drop_proba=0.9, events=number) for number in range(100)]
     tree = {"all": [{"field": "drop_proba", "op": "gte", "value": 0.8}, {"field": "events", "op": "gt", "value": 97}]}
-    columns, node = Columns(rows, now=NOW), conditions.parse(tree, FIELDS)
+    columns, node = Columns(rows, now=NOW), conditions.parse(tree, FIELDS, zone=UTC)
     assert columns.holding(node) == [98, 99]
     Counted.asked = 0
 

@@ -33,7 +33,7 @@ def leaf(field: str, op: str, value: Any = None) -> dict[str, Any]:
 
 
 def holds(tree: Any, **values: Any) -> bool:
-    return conditions.holds(conditions.parse(tree, FIELDS), values, now=NOW)
+    return conditions.holds(conditions.parse(tree, FIELDS, zone=UTC), values, now=NOW)
 
 
 class TestParse:
@@ -66,7 +66,7 @@ class TestParse:
     )
     def test_refuses_what_is_not_of_the_grammar_and_says_where(self, tree: Any, path: str, field: str) -> None:
         with pytest.raises(InvalidCondition) as refusal:
-            conditions.parse(tree, FIELDS)
+            conditions.parse(tree, FIELDS, zone=UTC)
 
         assert (refusal.value.path, refusal.value.field) == (path, field)
 
@@ -76,13 +76,13 @@ class TestParse:
             tree = {"not": tree}
 
         with pytest.raises(InvalidCondition, match="deep"):
-            conditions.parse(tree, FIELDS)
+            conditions.parse(tree, FIELDS, zone=UTC)
 
     def test_refuses_too_many_conditions(self) -> None:
         group = {"any": [leaf("visited_cart", "is_true")] * 60}
 
         with pytest.raises(InvalidCondition, match="more than 100"):
-            conditions.parse({"all": [group, group]}, FIELDS)
+            conditions.parse({"all": [group, group]}, FIELDS, zone=UTC)
 
     @given(
         st.recursive(
@@ -96,7 +96,7 @@ class TestParse:
     )
     def test_reads_or_refuses_anything(self, tree: Any) -> None:
         try:
-            node = conditions.parse(tree, FIELDS)
+            node = conditions.parse(tree, FIELDS, zone=UTC)
         except InvalidCondition:
             return
         assert isinstance(conditions.holds(node, {}, now=NOW), bool)
@@ -130,6 +130,7 @@ class TestEvaluate:
         node = conditions.parse(
             {"all": [leaf("drop_proba", "gte", 0.8), {"not": leaf("visited_cart", "is_true")}, leaf("wait", "lt", 5)]},
             FIELDS,
+            zone=UTC,
         )
 
         results = conditions.evaluate(node, {"drop_proba": 0.5, "visited_cart": True, "wait": 1}, now=NOW)
@@ -152,7 +153,7 @@ class TestSentence:
             ]
         }
 
-        assert conditions.sentence(conditions.parse(tree, FIELDS)) == (
+        assert conditions.sentence(conditions.parse(tree, FIELDS, zone=UTC)) == (
             "Exit likelihood is at least 0.8 and (Stage is one of Browsing, Lapsed or Last order is not in the last 1 day)"
             " and not (City contains Bonn) and Last order is before 1 Nov 2026, 00:00"
         )

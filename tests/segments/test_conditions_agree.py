@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,8 +48,23 @@ TEXTS = [
 POPULATION = 30
 NAMES = ["/products/wool-scarf", "Schuhe > Läufer", "Acme", "red shoes", "RED SHOES"]
 
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Africa/Cairo", "Asia/Kathmandu")
+DAYS = [
+    date(2026, month, day + near)
+    for month, day in ((3, 8), (3, 29), (4, 24), (10, 25), (10, 29), (11, 1), (11, 23))
+    for near in (0, 1)
+]
+"""Days on which clocks change in one of the zones, the days after them, and yesterday."""
+
+
+def some_midnight(chance: random.Random) -> datetime:
+    midnight = datetime.combine(chance.choice(DAYS), time(), ZoneInfo(chance.choice(ZONES)))
+    return midnight.astimezone(UTC) + timedelta(microseconds=chance.choice([-1, 0, 0, 1]))
+
 
 def some_moment(chance: random.Random) -> datetime:
+    if chance.random() < 0.5:
+        return some_midnight(chance)
     days = chance.choice([0, 1, 7, 29, 30, 31, 400])
     moment = NOW - timedelta(days=days, seconds=chance.choice([0, 0, 1, 3600, -1]))
     return moment.replace(microsecond=chance.choice([0, 0, 1, 500_000, 999_999]))
@@ -144,7 +160,8 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
                 lambda moment, step: moment + timedelta(microseconds=step), ago, st.sampled_from([-1, 0, 1])
             )
             elsewhere = nearly.map(lambda moment: moment.astimezone(ZoneInfo("Asia/Kolkata")))
-            written = st.sampled_from(["2026-11-24", "1900-01-01", "2200-12-31T23:59:59-12:00"])
+            edges = ["1900-01-01", "2200-12-31", "2200-12-31T23:59:59-12:00", "2026-10-25T02:30", "2026-03-29T02:30"]
+            written = st.sampled_from(DAYS).map(str) | st.sampled_from(edges)
             return nearly.map(datetime.isoformat) | elsewhere.map(datetime.isoformat) | written
         case FieldType.CHOICE:
             return st.sampled_from([key for key, _ in field.choices])
@@ -181,7 +198,7 @@ def trees() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def both_answers(project: Project, tree: dict[str, Any]) -> tuple[set[Any], set[Any]]:
-    node = conditions.parse(tree, fields.fields(Scope.PROFILE))
+    node = conditions.parse(tree, fields.fields(Scope.PROFILE), zone=ZoneInfo(project.time_zone))
     everyone = list(Customer.objects.filter(project=project).values_list("pk", flat=True))
     values = services.profile_values(customer_ids=everyone, names=conditions.field_names(node), now=NOW)
     by_predicate = {pk for pk in everyone if conditions.holds(node, values[pk], now=NOW)}
@@ -216,11 +233,27 @@ def test_database_and_predicate_agree_on_every_leaf_of_every_field(population: P
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(tree=trees())
-def test_database_and_predicate_agree_on_random_trees(population: Project, tree: dict[str, Any]) -> None:
+@given(tree=trees(), zone=st.sampled_from(ZONES))
+def test_database_and_predicate_agree_on_random_trees(population: Project, tree: dict[str, Any], zone: str) -> None:
+    population.time_zone = zone
+
     by_database, by_predicate = both_answers(population, tree)
 
     assert by_database == by_predicate
+
+
+def test_database_and_predicate_agree_on_every_day_on_every_clock(population: Project) -> None:
+    moments = [field.name for field in fields.fields(Scope.PROFILE).values() if field.type is FieldType.DATETIME]
+    divided = set()
+    for zone, day, name in itertools.product(ZONES, DAYS, moments):
+        population.time_zone = zone
+        since, also_since = both_answers(population, {"field": name, "op": "gte", "value": str(day)})
+        before, also_before = both_answers(population, {"field": name, "op": "lt", "value": str(day)})
+        assert (since, before) == (also_since, also_before), (zone, name, day)
+        assert not since & before
+        divided.add((name, day, frozenset(since)))
+    # The clock does make a difference: most days begin between other profiles in one zone than in another.
+    assert len(divided) > len(DAYS) * len(moments)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -95,7 +96,7 @@ def test_the_tree_of_rows_is_one_of_the_grammar(tree: dict[str, Any]) -> None:
     found = rows.rows_of(tree, FIELDS)
 
     if found is not None:
-        conditions.parse(rows.tree_of(found, FIELDS), FIELDS)
+        conditions.parse(rows.tree_of(found, FIELDS), FIELDS, zone=UTC)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,6 @@ def test_per_cent_are_typed_as_people_write_them(text: str, value: float) -> Non
 
 
 def test_a_share_reads_as_per_cent() -> None:
-    node = conditions.parse({"field": "exit", "op": "gte", "value": 0.83}, FIELDS)
+    node = conditions.parse({"field": "exit", "op": "gte", "value": 0.83}, FIELDS, zone=UTC)
 
     assert conditions.sentence(node) == "Exit likelihood is at least 83 %"

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from signals_app.customers.constants import FulfilmentState
 from signals_app.customers.models import Customer, Fulfilment, Order
+from signals_app.remarketing import schedule
 from signals_app.remarketing.constants import ORDER_EVENTS, EntryEvent, MatchState
 from signals_app.remarketing.decision import Decision, Moment, RuleSpec, Situation, decide
 from signals_app.remarketing.models import RemarketingRule, RuleMatch
@@ -91,7 +92,8 @@ def explain(*, customer: Customer, rule: RemarketingRule, now: datetime) -> Expl
     if it had just come, with what is known of the shopper now, the sending included. Nothing is changed.
     """
     policy = rule_services.policy_of(rule.project)
-    spec = rule_services.spec_of(rule, policy, has_variants=rule.variants.exists())
+    zone = schedule.zone_of(rule.project.time_zone)
+    spec = rule_services.spec_of(rule, policy, zone=zone, has_variants=rule.variants.exists())
     match = _latest_match(customer, rule)
     occasions = _occasions(customer, rule, now)
     if match is not None and match.state == MatchState.PLANNED:

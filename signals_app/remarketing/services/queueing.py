@@ -20,7 +20,7 @@ from signals_app.emails.constants import MessagePurpose
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
-from signals_app.remarketing import arms
+from signals_app.remarketing import arms, schedule
 from signals_app.remarketing.constants import MatchState, Reason
 from signals_app.remarketing.decision import Decision, Gate, Moment, Outcome, decide
 from signals_app.remarketing.models import RuleMatch, RuleVariant, SendPolicy
@@ -128,7 +128,8 @@ def _decide_match(match: RuleMatch, customer: Customer, now: datetime) -> Decisi
 def decide_due(match: RuleMatch, customer: Customer, now: datetime) -> Decision:
     """Return the decision about a match as if it were due now; nothing is changed."""
     policy: SendPolicy = rule_services.policy_of(match.project)
-    spec = rule_services.spec_of(match.rule, policy, has_variants=match.rule.variants.exists())
+    zone = schedule.zone_of(match.project.time_zone)
+    spec = rule_services.spec_of(match.rule, policy, zone=zone, has_variants=match.rule.variants.exists())
     situation = match_situation(match=match, customer=customer, spec=spec, policy=policy, moment=Moment.DUE, now=now)
     return decide(spec, situation, now)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -67,18 +68,20 @@ def trigger_scope(entry_event: str) -> Scope:
 
 
 @lru_cache(maxsize=4096)
-def _compile(tree_json: str, scope: Scope) -> Node:
-    return conditions.parse(json.loads(tree_json), fields.fields(scope))
+def _compile(tree_json: str, scope: Scope, zone: ZoneInfo) -> Node:
+    return conditions.parse(json.loads(tree_json), fields.fields(scope), zone=zone)
 
 
-def compile_tree(tree: Any, scope: Scope) -> Node:
+def compile_tree(tree: Any, scope: Scope, zone: ZoneInfo) -> Node:
     """
     Parse a rule's tree, remembering it by its content, so that a busy store parses each version once.
+
+    `zone` is the store's: dates in the tree are on its clock.
 
     :raises InvalidCondition: if the tree is not one of the grammar.
     """
     try:
-        return _compile(json.dumps(tree, sort_keys=True), scope)
+        return _compile(json.dumps(tree, sort_keys=True), scope, zone)
     except RecursionError:
         raise InvalidCondition("", "groups stand too deep") from None
 
@@ -94,14 +97,18 @@ def policy_of(project: Project) -> SendPolicy:
     return SendPolicy.objects.filter(project=project).first() or SendPolicy(project=project)
 
 
-def spec_of(rule: RemarketingRule, policy: SendPolicy, *, has_variants: bool = True) -> RuleSpec:
-    """Return a rule as decisions see it; a rule that cannot be read or has nothing to send says so in `problem`."""
+def spec_of(rule: RemarketingRule, policy: SendPolicy, *, zone: ZoneInfo, has_variants: bool = True) -> RuleSpec:
+    """
+    Return a rule as decisions see it; a rule that cannot be read or has nothing to send says so in `problem`.
+
+    `zone` is the store's, on whose clock the dates in its conditions are.
+    """
     nothing, problem = conditions.All(()), ""
     trigger: Node = nothing
     audience: Node = nothing
     try:
-        trigger = compile_tree(rule.trigger, trigger_scope(rule.entry_event))
-        audience = compile_tree(rule.audience, Scope.PROFILE)
+        trigger = compile_tree(rule.trigger, trigger_scope(rule.entry_event), zone)
+        audience = compile_tree(rule.audience, Scope.PROFILE, zone)
     except InvalidCondition as error:
         problem = f"its conditions cannot be read: {error.message}"
     if not problem and not has_variants and rule.action == RuleAction.SEND_EMAIL:
@@ -157,24 +164,25 @@ def current_specs(*, project: Project, rules: QuerySet[RemarketingRule]) -> list
     Return rules of a store as decisions see them, in the order of the queryset.
 
     A version of a rule never changes, so what was made of it is kept. Asked each time is only what may change without
-    a new version: which rules there are, their names and states, and the store's quiet hours.
+    a new version: which rules there are, their names and states, and the store's quiet hours and clock.
     """
     keys = list(rules.values_list("pk", "version", "name", "status"))
     if not keys:
         return []
     policy = policy_of(project)
-    quiet = (policy.quiet_from_hour, policy.quiet_until_hour)
-    unknown = [key[0] for key in keys if (*key, *quiet) not in _specs]
+    zone = schedule.zone_of(project.time_zone)
+    of_store = (policy.quiet_from_hour, policy.quiet_until_hour, zone)
+    unknown = [key[0] for key in keys if (*key, *of_store) not in _specs]
     read = RemarketingRule.objects.in_bulk(unknown)
     if len(_specs) + len(read) > _SPECS_KEPT:
         _specs.clear()
     found = []
     for key in keys:
-        spec = _specs.get((*key, *quiet))
+        spec = _specs.get((*key, *of_store))
         if spec is None and (rule := read.get(key[0])) is not None:
             # A rule changed since its key was read is kept under what it is now.
-            spec = spec_of(rule, policy)
-            _specs[rule.pk, rule.version, rule.name, rule.status, *quiet] = spec
+            spec = spec_of(rule, policy, zone=zone)
+            _specs[rule.pk, rule.version, rule.name, rule.status, *of_store] = spec
         if spec is not None:
             found.append(spec)
     return found
@@ -202,10 +210,10 @@ def _activation_errors(rule: RemarketingRule) -> list[FieldError]:
 
 
 def _tree_errors(rule: RemarketingRule) -> list[FieldError]:
-    errors = []
+    errors, zone = [], schedule.zone_of(rule.project.time_zone)
     for name, scope in (("trigger", trigger_scope(rule.entry_event)), ("audience", Scope.PROFILE)):
         try:
-            compile_tree(getattr(rule, name), scope)
+            compile_tree(getattr(rule, name), scope, zone)
         except InvalidCondition as error:
             errors.append(FieldError(name, str(error)))
     return errors

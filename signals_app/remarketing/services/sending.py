@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from signals_app.emails.guards import GuardAction, GuardRequest, GuardVerdict
+from signals_app.remarketing import schedule
 from signals_app.remarketing.constants import Reason
 from signals_app.remarketing.decision import Moment, Outcome, decide
 from signals_app.remarketing.models import RuleMatch
@@ -26,7 +27,7 @@ def send_guard(request: GuardRequest) -> GuardVerdict:
         reason = Reason.SKIPPED_RULE_INACTIVE
         return GuardVerdict(GuardAction.SKIP, reason=reason.value, detail="the automation was deleted")
     policy = rule_services.policy_of(match.project)
-    spec = rule_services.spec_of(match.rule, policy)
+    spec = rule_services.spec_of(match.rule, policy, zone=schedule.zone_of(match.project.time_zone))
     situation = match_situation(
         match=match, customer=request.customer, spec=spec, policy=policy, moment=Moment.SEND, now=request.now
     )

@@ -35,6 +35,15 @@ RULE_FIELDS = ("name", *PLAIN_FIELDS, "trigger", "audience")
 _VARIANT_FIELDS = ("name", "template", "weight")
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads a date written without quotes as text, as conditions have it: made a moment, it would lose its clock."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 class InvalidRuleFile(PermanentError):
     """A file of rules that cannot be imported; the message names the rule and the field, and nothing was changed."""
 
@@ -81,7 +90,7 @@ def import_rules(*, project: Project, text: str) -> list[RemarketingRule]:
 
 def _entries(text: str) -> list[dict[str, Any]]:
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that knows less
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InvalidRuleFile(f"this is not YAML: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT_VERSION:

@@ -6,6 +6,8 @@ A tree is `{}` (holds for everyone), `{"all": [tree, ...]}`, `{"any": [tree, ...
 the same answer (`Columns` is `holds` for many dicts at once), and both know only true and false: a comparison with an
 unknown value is false (so its `not` is true). The two exceptions say so in their name: `is_unknown`, and
 `not_within_days`, which also holds for what never happened.
+A date that was typed is one on the store's clock, of which `parse` is told; to the compilers it is a moment like any
+other. "In the last days" means so many times 24 hours until now, on every clock.
 Text is compared letter by letter, case included, since databases disagree on what else "equal" could mean.
 """
 

@@ -14,7 +14,7 @@ from signals_app.segments.fields import FieldType
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """How one leaf came out; `holds` counts a `not` around it, as `sentence` does."""
+    """How one leaf came out, moments on the store's clock; `holds` counts a `not` around it, as `sentence` does."""
 
     sentence: str
     field: str
@@ -87,8 +87,8 @@ def _evaluate(node: Node, values: Mapping[str, Any], now: datetime, *, is_negate
                 sentence=f"not: {sentence(node)}" if is_negated else sentence(node),
                 field=node.field.name,
                 op=node.op,
-                expected=list(node.value) if isinstance(node.value, tuple) else node.value,
-                actual=actual,
+                expected=list(node.value) if isinstance(node.value, tuple) else node.on_clock(node.value),
+                actual=node.on_clock(actual),
                 holds=_leaf_holds(node, actual, now) != is_negated,
             )
         case Not(child):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from signals_app.core.exceptions import PermanentError
@@ -46,9 +46,16 @@ class InvalidCondition(PermanentError):
 
 @dataclass(frozen=True)
 class Leaf:
+    """One comparison; a moment in `value` is in UTC, and told on the clock of `zone`."""
+
     field: Field
     op: str
-    value: Any = None
+    value: Any
+    zone: tzinfo
+
+    def on_clock(self, value: Any) -> Any:
+        """Return a moment on the clock on which the tree was read, and anything else as it is."""
+        return value.astimezone(self.zone) if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True)
@@ -69,19 +76,22 @@ class Not:
 Node = Leaf | All | Any_ | Not
 
 
-def parse(tree: Any, fields: Mapping[str, Field]) -> Node:
+def parse(tree: Any, fields: Mapping[str, Field], *, zone: tzinfo) -> Node:
     """
     Turn a stored or submitted tree into nodes, with every value checked against its field.
 
+    A date or time without an offset is on the clock of `zone`, the store's; a date alone is the moment at which that
+    day begins there, a time that comes twice the first of the two.
+
     :raises InvalidCondition: naming the place and the field.
     """
-    node = _parse(tree, fields, path="", depth=0)
+    node = _parse(tree, fields, zone, path="", depth=0)
     if sum(1 for _ in leaves(node)) > MAX_LEAVES:
         raise InvalidCondition("", f"more than {MAX_LEAVES} conditions")
     return node
 
 
-def _parse(tree: Any, fields: Mapping[str, Field], *, path: str, depth: int) -> Node:
+def _parse(tree: Any, fields: Mapping[str, Field], zone: tzinfo, *, path: str, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise InvalidCondition(path, f"groups stand more than {MAX_DEPTH} deep")
     if not isinstance(tree, dict):
@@ -89,24 +99,24 @@ def _parse(tree: Any, fields: Mapping[str, Field], *, path: str, depth: int) -> 
     if not tree:
         return All(())
     if "field" in tree:
-        return _parse_leaf(tree, fields, path)
+        return _parse_leaf(tree, fields, zone, path)
     if len(tree) != 1 or not tree.keys() <= {"all", "any", "not"}:
         raise InvalidCondition(path, "must have exactly one of “all”, “any”, “not” or “field”")
     key, content = next(iter(tree.items()))
     here = f"{path}.{key}".lstrip(".")
     if key == "not":
-        return Not(_parse(content, fields, path=here, depth=depth + 1))
+        return Not(_parse(content, fields, zone, path=here, depth=depth + 1))
     if not isinstance(content, list) or (key == "any" and not content):
         raise InvalidCondition(here, "must be a list with at least one condition")
     if len(content) > MAX_LEAVES:
         raise InvalidCondition(here, f"more than {MAX_LEAVES} conditions")
     children = tuple(
-        _parse(child, fields, path=f"{here}.{index}", depth=depth + 1) for index, child in enumerate(content)
+        _parse(child, fields, zone, path=f"{here}.{index}", depth=depth + 1) for index, child in enumerate(content)
     )
     return All(children) if key == "all" else Any_(children)
 
 
-def _parse_leaf(tree: dict[str, Any], fields: Mapping[str, Field], path: str) -> Leaf:
+def _parse_leaf(tree: dict[str, Any], fields: Mapping[str, Field], zone: tzinfo, path: str) -> Leaf:
     unexpected = tree.keys() - {"field", "op", "value"}
     if unexpected:
         raise InvalidCondition(path, f"has unexpected keys: {', '.join(sorted(map(str, unexpected)))}")
@@ -119,13 +129,13 @@ def _parse_leaf(tree: dict[str, Any], fields: Mapping[str, Field], path: str) ->
         allowed = ", ".join(OPS_BY_TYPE[field.type])
         raise InvalidCondition(f"{path}.op".lstrip("."), f"“{field.label}” takes one of: {allowed}", field.name)
     try:
-        value = _parse_value(field, op, tree.get("value"))
+        value = _parse_value(field, op, tree.get("value"), zone)
     except ValueError as error:
         raise InvalidCondition(f"{path}.value".lstrip("."), f"“{field.label}” {error}", field.name) from None
-    return Leaf(field, op, value)
+    return Leaf(field, op, value, zone)
 
 
-def _parse_value(field: Field, op: str, value: Any) -> Any:
+def _parse_value(field: Field, op: str, value: Any, zone: tzinfo) -> Any:
     if op in OPS_WITHOUT_VALUE:
         if value is not None:
             raise ValueError("takes no value here")
@@ -144,7 +154,7 @@ def _parse_value(field: Field, op: str, value: Any) -> Any:
     if field.type is FieldType.NUMBER:
         return _parse_number(value)
     if field.type is FieldType.DATETIME:
-        return _parse_datetime(value)
+        return _parse_datetime(value, zone)
     return _parse_text(field, value)
 
 
@@ -154,14 +164,14 @@ def _parse_number(value: Any) -> float:
     return float(value)
 
 
-def _parse_datetime(value: Any) -> datetime:
+def _parse_datetime(value: Any, zone: tzinfo) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         raise ValueError("needs a date such as 2026-11-24") from None
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
         raise ValueError(f"needs a date between {EARLIEST_YEAR} and {LATEST_YEAR}")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _parse_text(field: Field, value: Any) -> str:
@@ -176,21 +186,23 @@ def _parse_text(field: Field, value: Any) -> str:
 
 def problems(tree: Any, fields: Mapping[str, Field]) -> list[InvalidCondition]:
     """Return everything that keeps the tree from being one of the grammar: each unreadable condition, or what comes first."""
+    zone = UTC  # whether a tree can be read depends on no clock
     try:
-        parse(tree, fields)
+        parse(tree, fields, zone=zone)
     except InvalidCondition as first:
-        return [found for _, found in _read_leaves(tree, fields) if isinstance(found, InvalidCondition)] or [first]
+        read = (found for _, found in _read_leaves(tree, fields, zone))
+        return [found for found in read if isinstance(found, InvalidCondition)] or [first]
     return []
 
 
-def readable_leaves(tree: Any, fields: Mapping[str, Field]) -> Iterator[tuple[str, Leaf]]:
+def readable_leaves(tree: Any, fields: Mapping[str, Field], *, zone: tzinfo) -> Iterator[tuple[str, Leaf]]:
     """Yield (path, leaf) for each condition that can be read, whatever stands around it."""
-    for path, found in _read_leaves(tree, fields):
+    for path, found in _read_leaves(tree, fields, zone):
         if isinstance(found, Leaf):
             yield path, found
 
 
-def _read_leaves(tree: Any, fields: Mapping[str, Field]) -> Iterator[tuple[str, Leaf | InvalidCondition]]:
+def _read_leaves(tree: Any, fields: Mapping[str, Field], zone: tzinfo) -> Iterator[tuple[str, Leaf | InvalidCondition]]:
     waiting = [(tree, "", 0)]
     seen = 0
     while waiting and seen <= MAX_LEAVES:
@@ -200,7 +212,7 @@ def _read_leaves(tree: Any, fields: Mapping[str, Field]) -> Iterator[tuple[str, 
         if "field" in node:
             seen += 1
             try:
-                yield path, _parse_leaf(node, fields, path)
+                yield path, _parse_leaf(node, fields, zone, path)
             except InvalidCondition as problem:
                 yield path, problem
             continue

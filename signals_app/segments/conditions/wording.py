@@ -57,7 +57,7 @@ def _leaf_sentence(leaf: Leaf) -> str:
         return f"{field.label} {words}"
     if leaf.op in ("within_days", "not_within_days"):
         return f"{field.label} {words} {number_text(leaf.value)} {'day' if leaf.value == 1 else 'days'}"
-    return f"{field.label} {words} {amount_text(field, leaf.value)}"
+    return f"{field.label} {words} {amount_text(field, leaf.on_clock(leaf.value))}"
 
 
 def amount_text(field: Field, value: Any) -> str:
@@ -67,7 +67,7 @@ def amount_text(field: Field, value: Any) -> str:
 
 
 def value_text(field: Field, value: Any) -> str:
-    """Say a field's value as a marketer would read it."""
+    """Say a field's value as a marketer would read it; a moment is said on the clock that it is given on."""
     if value is None:
         return "not known"
     if isinstance(value, bool):

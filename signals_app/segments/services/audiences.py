@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
@@ -71,13 +72,17 @@ def _single_values(customer_ids: Collection[UUID], wanted: list[Field], now: dat
     }
 
 
+def _node(project: Project, tree: Any) -> Node:
+    return conditions.parse(tree, fields.fields(Scope.PROFILE), zone=ZoneInfo(project.time_zone))
+
+
 def matching_customers(*, project: Project, tree: Any, now: datetime) -> QuerySet[Customer]:
     """
     Return the profiles of a store for which the tree holds at `now`; each appears once.
 
     :raises InvalidCondition: if the tree is not one of the grammar.
     """
-    node = conditions.parse(tree, fields.fields(Scope.PROFILE))
+    node = _node(project, tree)
     return Customer.objects.filter(conditions.to_q(node, now=now), project=project)
 
 
@@ -98,7 +103,7 @@ def count_and_sample(
     :raises InvalidCondition: if the tree is not one of the grammar.
     :raises TookTooLong: if not even the sample could be read, in a database with its hands full.
     """
-    node = conditions.parse(tree, fields.fields(Scope.PROFILE))
+    node = _node(project, tree)
     count, is_exact = _count(project, node, now, sampled)
     customers = _among_last_seen(project, node, now, limit)
     if len(customers) < limit and count > len(customers):
@@ -125,7 +130,7 @@ def estimate_count(*, project: Project, tree: Any, now: datetime) -> int:
     :raises InvalidCondition: if the tree is not one of the grammar.
     :raises TookTooLong: if the sample could not be read in `ESTIMATE_SECONDS`.
     """
-    return _estimate(project, conditions.parse(tree, fields.fields(Scope.PROFILE)), now, None)
+    return _estimate(project, _node(project, tree), now, None)
 
 
 def _estimate(project: Project, node: Node, now: datetime, sampled: Mapping[UUID, Mapping[str, Any]] | None) -> int:
@@ -167,7 +172,7 @@ def segments_of(*, customer: Customer, now: datetime, limit: int = 50) -> list[s
     trees = {}
     for segment in Segment.objects.filter(project=customer.project_id).order_by("name")[:limit]:
         try:
-            trees[segment.name] = conditions.parse(segment.conditions, fields.fields(Scope.PROFILE))
+            trees[segment.name] = _node(customer.project, segment.conditions)
         except conditions.InvalidCondition:
             continue
     asked = frozenset[str]().union(*(conditions.field_names(tree) for tree in trees.values()))

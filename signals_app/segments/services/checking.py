@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from signals_app.core.time_limit import TookTooLong, time_limit
 from signals_app.projects.models import Project
@@ -43,12 +44,12 @@ def check_tree(*, project: Project, tree: Any, scope: Scope, now: datetime) -> C
 
     :raises TookTooLong: if a database with its hands full could not count in that time.
     """
-    catalogue = fields.fields(scope)
+    catalogue, zone = fields.fields(scope), ZoneInfo(project.time_zone)
     problems = conditions.problems(tree, catalogue)
-    sentence = conditions.sentence(conditions.parse(tree, catalogue)) if tree and not problems else ""
+    sentence = conditions.sentence(conditions.parse(tree, catalogue, zone=zone)) if tree and not problems else ""
     if scope is not Scope.PROFILE:
         return CheckedTree(sentence, problems, None, {})
-    found = list(conditions.readable_leaves(tree, catalogue))
+    found = list(conditions.readable_leaves(tree, catalogue, zone=zone))
     values = _sampled_values(project, {leaf.field.name for _, leaf in found}, now)
     total = max(1, len(values))
     shares = {

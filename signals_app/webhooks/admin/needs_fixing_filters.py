@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from signals_app.core.admin import DropdownFilter, chosen_moment
+from signals_app.core.admin import DropdownFilter, chosen_times
 from signals_app.projects.models import Project
 from signals_app.webhooks.constants import InboxState, Problem, ReplayScope
 from signals_app.webhooks.models import InboxItem
@@ -71,14 +71,13 @@ def problem_counts(project: Project, request: HttpRequest) -> list[dict[str, Any
 
 def selection_of(query: Mapping[str, Any], *, now: datetime) -> Selection:
     """Return what the filters in a list's address leave, as a replay keeps it."""
-    until = chosen_moment(query, f"{TIME}_to")
+    received_from, until = chosen_times(query, TIME)
     return Selection(
         scope=ReplayScope.NEEDS_FIXING,
         problem=_problem(query.get("problem")),
         error_text=str(query.get("q", "")).strip()[:200],
-        received_from=chosen_moment(query, f"{TIME}_from"),
-        # The list's own filter takes the last moment in.
-        received_until=min(until + timedelta(microseconds=1), now) if until else now,
+        received_from=received_from,
+        received_until=min(until, now) if until else now,
     )
 
 
