@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.db.models import TextChoices
 
 
@@ -16,3 +18,15 @@ class FactKind(TextChoices):
 
 MAX_SUBJECTS = 1_000
 """Subjects of one fact, at most: a larger set is several facts."""
+
+SUBJECTS_AT_ONCE = 50
+"""Subjects that a reader handles together, in one transaction: on SQLite nobody else writes meanwhile."""
+
+RETRY_DELAYS = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=3),
+    timedelta(hours=12),
+)
+"""How long a failed fact waits after each try; after the last of them follows one more, and then it is given up."""

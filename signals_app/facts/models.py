@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 
 from signals_app.core.clock import Now
+from signals_app.core.models import ClaimedModel
 from signals_app.facts.constants import FactKind
 from signals_app.projects.models import Project
 
@@ -41,3 +42,28 @@ class FactReader(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.position}"
+
+
+class FailedFact(ClaimedModel):
+    """
+    A fact that a reader could not handle for some of its subjects: tried again at `due_at`, or given up without one.
+
+    It goes when the trouble is over, or with the fact.
+    """
+
+    reader = models.CharField(max_length=60)
+    fact = models.ForeignKey(Fact, on_delete=models.CASCADE, related_name="+", db_index=False)
+    subject_ids = models.JSONField()
+    """Those that are left to be handled."""
+    due_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=100)
+    """The class of the last exception; what an exception says may quote a shopper's data."""
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("fact", "reader"), name="failed_fact_once_per_reader"),)
+        indexes = (
+            models.Index(fields=("reader", "due_at"), name="failed_fact_due", condition=models.Q(due_at__isnull=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.error} of {self.reader}"

@@ -29,7 +29,7 @@ from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, ErasureReport, ErasureTombstone
 from signals_app.emails.models import EmailMessage
 from signals_app.facts.constants import FactKind
-from signals_app.facts.models import Fact
+from signals_app.facts.models import Fact, FailedFact
 from signals_app.projects.constants import Role
 from signals_app.projects.models import Project
 from signals_app.shopper_signals.models import ShopperSignal
@@ -128,11 +128,14 @@ def test_counts_and_facts_go_after_their_time_but_no_fact_that_nobody_has_seen(
     for days, position in ((89, 2), (91, 1), (92, None)):
         fact = Fact.objects.create(project=project, kind=FactKind.SIGNAL_RECORDED, subject_ids=["x"], position=position)
         Fact.objects.filter(pk=fact.pk).update(recorded_at=now - timedelta(days=days))
+        if position:
+            FailedFact.objects.create(reader="r", fact=fact, subject_ids=["x"], error="ValueError")
 
     prune()
 
     assert HourlyCount.objects.get().hour == now - timedelta(days=399)
     assert set(Fact.objects.values_list("position", flat=True)) == {2, None}
+    assert set(FailedFact.objects.values_list("fact__position", flat=True)) == {2}
 
 
 def test_it_stops_when_its_time_is_over_and_goes_on_when_called_again(
@@ -307,7 +310,7 @@ def test_every_table_that_grows_has_a_time_or_a_reason() -> None:
             *("InboxItem", "WebhookSource", "WebhookSecret", "ShopDelivery", "AddressProbe", "CoverageCursor"),
         },
         "audit": {"PruneRun"},
-        "facts": {"FactReader"},
+        "facts": {"FactReader", "FailedFact"},
         "catalog": {"ProductFeed", "Coupon", "UrlPatterns", "PageAlias"},
         "segments": {"Segment"},
         "projects": {"Project", "Membership", "ApiKey", "SavedView"},

@@ -33,10 +33,6 @@ from signals_app.remarketing.signal_fields import order_values
 from signals_app.segments import conditions
 
 READER = "remarketing"
-ORDERS_AT_ONCE = 50
-"""Orders handled in one transaction: on SQLite nobody else writes meanwhile."""
-
-TRIES = 3
 
 ENTRY_OF_FACT = {FactKind.ORDER_RECORDED: EntryEvent.ORDER, FactKind.ORDER_FULFILLED: EntryEvent.FULFILMENT}
 
@@ -58,44 +54,30 @@ def follow_facts(*, now: datetime, limit: int = 100) -> int:
     """
     Read on in the facts, up to `limit` of them, and return how many were read.
 
-    An order lets go of what waits for its shopper; an order or a shipment starts the automations that begin with one.
-    The place in the facts moves on only after the work is committed, and doing one again changes nothing more.
+    An order lets go of what waits for its shopper; an order or a shipment starts the automations that begin with one,
+    each of them once. The order of facts does not matter: what waits is judged by all that the shopper has ordered, and
+    what was started is judged again when it is due and when it is sent. Of two orders that come in the wrong order the
+    earlier one is skipped by the same gates as an order that the shop reports late.
     """
     fact_services.sequence()
-    facts = fact_services.read_facts(reader=READER, kinds=list(ENTRY_OF_FACT), limit=limit)
-    for fact in facts:
-        _follow(fact, now)
-        if fact.position is not None:
-            fact_services.advance(reader=READER, position=fact.position)
-    return len(facts)
+    return fact_services.follow(reader=READER, kinds=list(ENTRY_OF_FACT), handle=_follow, now=now, limit=limit)
 
 
-def _follow(fact: Fact, now: datetime) -> None:
-    for start in range(0, len(fact.subject_ids), ORDERS_AT_ONCE):
-        ids = fact.subject_ids[start : start + ORDERS_AT_ONCE]
-        for tries_left in reversed(range(TRIES)):
-            try:
-                with transaction.atomic():
-                    _follow_orders(fact.project, ENTRY_OF_FACT[FactKind(fact.kind)], ids, now)
-                break
-            except ShopperMoved:
-                if not tries_left:
-                    raise
-
-
-def _follow_orders(project: Project, entry_event: EntryEvent, ids: Iterable[str], now: datetime) -> None:
-    # Without those of shoppers who are being erased: nobody can lock these, and others' facts must not wait for them.
+@transaction.atomic
+def _follow(fact: Fact, subject_ids: list[str], now: datetime) -> None:
+    project, entry_event = fact.project, ENTRY_OF_FACT[FactKind(fact.kind)]
+    # Without those of shoppers who are being erased: nobody can lock these.
     rows = Order.objects.filter(project=project, identifier__customer__erased_at=None)
     shipments = Fulfilment.objects.none()
     if entry_event is EntryEvent.ORDER:
-        rows = rows.filter(pk__in=list(ids))
+        rows = rows.filter(pk__in=subject_ids)
     else:
-        shipments = Fulfilment.objects.filter(pk__in=list(ids), order__project=project)
+        shipments = Fulfilment.objects.filter(pk__in=subject_ids, order__project=project)
         rows = rows.filter(pk__in=shipments.values("order"))
     customers = customer_services.lock_customers(rows.values_list("identifier__customer", flat=True))
     orders = list(with_history(rows).select_related("identifier").order_by("placed_at", "pk"))
     if any(order.identifier.customer_id not in customers for order in orders):
-        # Joined to another profile between the two reads: the fact stays unread and is followed again in a moment.
+        # Joined to another profile between the two reads: the fact is followed again, at once or in a minute.
         raise ShopperMoved(f"a shopper of {len(orders)} orders was joined to another profile meanwhile")
     counts = Counts()
     _let_go(project, customers, counts, now)

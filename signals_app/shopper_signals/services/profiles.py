@@ -17,6 +17,7 @@ from signals_app.customers import services as customer_services
 from signals_app.customers.models import Customer, Identifier, Order
 from signals_app.facts import services as fact_services
 from signals_app.facts.constants import FactKind
+from signals_app.facts.models import Fact
 from signals_app.projects.models import Project
 from signals_app.shopper_signals import scoring
 from signals_app.shopper_signals.folding import STATE_FIELDS, IntentState
@@ -122,15 +123,19 @@ def refresh_due_profiles(*, now: datetime, limit: int = 500) -> int:
 
 
 def follow_orders(*, now: datetime, limit: int = 100) -> int:
-    """Score the profiles again whose customers' orders were recorded since the last call, and return how many."""
-    facts = fact_services.read_facts(reader=ORDERS_READER, kinds=[FactKind.ORDER_RECORDED], limit=limit)
-    count = 0
-    for fact in facts:
-        ordered = Order.objects.filter(pk__in=fact.subject_ids, project=fact.project)
-        customer_ids = set(ordered.values_list("identifier__customer_id", flat=True))
-        count += _refresh(project=fact.project, customer_ids=customer_ids, now=now)
-        fact_services.advance(reader=ORDERS_READER, position=fact.position or 0)
-    return count
+    """
+    Score the profiles again whose customers' orders were recorded since the last call, and return how many facts said so.
+
+    A profile is scored from what is stored of all its orders, so neither order nor repetition of the facts matters.
+    """
+    kinds = [FactKind.ORDER_RECORDED]
+    return fact_services.follow(reader=ORDERS_READER, kinds=kinds, handle=_score_who_ordered, now=now, limit=limit)
+
+
+def _score_who_ordered(fact: Fact, order_ids: list[str], now: datetime) -> None:
+    ordered = Order.objects.filter(pk__in=order_ids, project=fact.project)
+    customer_ids = set(ordered.values_list("identifier__customer_id", flat=True))
+    _refresh(project=fact.project, customer_ids=customer_ids, now=now)
 
 
 @transaction.atomic
