@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -29,6 +29,7 @@ from insightarc_crm.periodic_tasks import EVERY_SECONDS
 from signals_app.core.visitors import address_of
 from signals_app.emails.constants import DUE_STATES, MessageState
 from signals_app.emails.models import EmailMessage
+from signals_app.facts.models import FailedFact
 from signals_app.remarketing.constants import MatchState
 from signals_app.remarketing.models import RuleMatch
 from signals_app.webhooks import services as webhooks
@@ -87,6 +88,7 @@ def _stored() -> Iterator[Metric]:
     now = timezone.now()
     yield from _inbox(now)
     yield from _due_work(now)
+    yield _failed_facts()
     yield _rejections(now)
     yield _alerts()
 
@@ -127,6 +129,16 @@ def _due_work(now: datetime) -> Iterator[Metric]:
     for state in OPEN_MAIL_STATES:
         mails.add_metric([state], EmailMessage.objects.filter(state=state).order_by()[:COUNT_AT_MOST].count())
     yield mails
+
+
+def _failed_facts() -> Metric:
+    facts = GaugeMetricFamily(
+        "insightarc_failed_facts", "Facts that could not be followed: tried again, or given up.", labels=["state"]
+    )
+    counts = FailedFact.objects.aggregate(waiting=Count("due_at"), given_up=Count("pk", filter=Q(due_at=None)))
+    for state, count in counts.items():
+        facts.add_metric([state], count)
+    return facts
 
 
 def _rejections(now: datetime) -> Metric:

@@ -15,6 +15,9 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from insightarc_crm import process_metrics
+from signals_app.facts import services as facts
+from signals_app.facts.constants import FactKind
+from signals_app.facts.models import FailedFact
 from signals_app.webhooks.constants import AlertKind, InboxState
 from signals_app.webhooks.models import ConnectionAlert, InboxItem
 from signals_app.webhooks.tasks import process_inbox
@@ -127,6 +130,16 @@ class TestWhatItTells:
         assert found["insightarc_connection_alerts", ("kind", "silent")] == 1
         assert found["insightarc_connection_alerts", ("kind", "inbox")] == 0
 
+    def test_failed_facts_are_told_by_whether_they_are_tried_again(self, client, project):
+        (fact,) = facts.record(project=project, kind=FactKind.ORDER_RECORDED, subject_ids=["1"])
+        for reader, due_at in (("a", timezone.now()), ("b", timezone.now()), ("c", None)):
+            FailedFact.objects.create(reader=reader, fact=fact, subject_ids=["1"], error="ValueError", due_at=due_at)
+
+        found = scrape(client)
+
+        assert found["insightarc_failed_facts", ("state", "waiting")] == 2
+        assert found["insightarc_failed_facts", ("state", "given_up")] == 1
+
     def test_batches_and_tasks_are_measured_where_they_run(self, client, post_signal, example_body):
         name = process_inbox.name
         processed = ("insightarc_pipeline_deliveries_total", ("outcome", "processed"))
@@ -158,7 +171,7 @@ class TestWhatItTells:
         for number in range(3):
             post_signal(example_body(num_events=number))
 
-        with django_assert_max_num_queries(15):
+        with django_assert_max_num_queries(16):
             scrape(client)
 
     def test_no_person_and_no_text_of_a_stranger_becomes_a_label(self, client, post_signal, example_body):
