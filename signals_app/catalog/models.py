@@ -4,7 +4,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 
-from signals_app.catalog import matching
 from signals_app.catalog.constants import MAX_FEED_BYTES, Availability, FeedFormat, FeedState
 from signals_app.core.clock import Now
 from signals_app.core.models import ClaimedModel, PublicIdModel, TimestampedModel
@@ -67,15 +66,6 @@ class UrlPatterns(PublicIdModel, TimestampedModel):
         return "URL patterns"
 
 
-class CategoryHandle(models.CharField):  # type: ignore[type-arg]  # the stubs want types of no use here
-    """How the shop's addresses name the row's category (`matching.handle_of`); written whenever the row is."""
-
-    def pre_save(self, model_instance: models.Model, add: bool) -> str:
-        handle = matching.handle_of(model_instance.category)  # type: ignore[attr-defined]  # of a product
-        setattr(model_instance, self.attname, handle)
-        return handle
-
-
 class Product(PublicIdModel, TimestampedModel):
     """One item of the shop, as its feed describes it."""
 
@@ -96,7 +86,8 @@ class Product(PublicIdModel, TimestampedModel):
     brand = models.CharField(max_length=150, blank=True)
     category = models.CharField(max_length=300, blank=True)
     """The feed's product_type, e.g. "Shoes > Running"."""
-    category_handle = CategoryHandle(max_length=matching.KEY_LENGTH, editable=False, db_default="")
+    category_handle = models.CharField(max_length=300, editable=False, db_default="")
+    """What `matching.handle_of` makes of `category`: how the shop's addresses name it."""
     first_seen_at = models.DateTimeField()
     is_active = models.BooleanField(default=True)
     """False once the feed no longer lists it."""

@@ -45,6 +45,7 @@ def product(project: Project) -> Callable[..., Product]:
     def product(sku: str, **values: Any) -> Product:
         url = values.pop("url", f"https://shop.example.com/products/{sku}")
         said: dict[str, Any] = {"title": sku.title(), "first_seen_at": NOW, "price": 10, "currency": "EUR"} | values
-        return Product.objects.create(project=project, sku=sku, url=url, url_key=matching.catalogue_key(url), **said)
+        keys = {"url_key": matching.catalogue_key(url), "category_handle": matching.handle_of(said.get("category", ""))}
+        return Product.objects.create(project=project, sku=sku, url=url, **keys, **said)
 
     return product

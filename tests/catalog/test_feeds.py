@@ -52,6 +52,7 @@ class TestAFeed:
         assert scarf.url_key == "/products/wool-scarf"
         assert (scarf.price, scarf.sale_price, scarf.currency) == (Decimal("19.90"), Decimal("14.90"), "EUR")
         assert (scarf.brand, scarf.category, scarf.group_sku) == ("Nordlicht", "Apparel > Scarves", "scarves")
+        assert scarf.category_handle == "scarves"
         assert scarf.first_seen_at == NOW
         assert Product.objects.get(sku="h1").availability == "out_of_stock"
 
@@ -67,10 +68,12 @@ class TestAFeed:
     def test_changes_what_differs_and_keeps_when_it_came(self, read_feed: Read) -> None:
         read_feed(HEADER + SCARF + HAT)
 
-        report = read_feed(HEADER + SCARF.replace("19.90", "24.90") + HAT, now=NOW + timedelta(days=1))
+        changed = SCARF.replace("19.90", "24.90").replace("Scarves", "Winter Scarves")
+        report = read_feed(HEADER + changed + HAT, now=NOW + timedelta(days=1))
 
         assert (report.created, report.changed) == (0, 1)
         scarf = Product.objects.get(sku="s1")
+        assert scarf.category_handle == "winter-scarves"
         assert (scarf.price, scarf.first_seen_at) == (Decimal("24.90"), NOW)
 
     def test_deactivates_what_it_no_longer_lists_and_brings_it_back(self, read_feed: Read) -> None:

@@ -84,6 +84,7 @@ def scarf(project: Project) -> Product:
         url="https://shop.example.com/products/wool-scarf",
         url_key="/products/wool-scarf",
         category="Apparel > Scarves",
+        category_handle="scarves",
         brand="Nordlicht",
         first_seen_at=NOW,
     )

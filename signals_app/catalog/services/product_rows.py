@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from signals_app.catalog.feed_items import FeedItem
+from signals_app.catalog.matching import handle_of
 from signals_app.catalog.models import Product
 from signals_app.projects.models import Project
 
@@ -65,6 +66,7 @@ def _write(
                 feed_id=feed_id,
                 first_seen_at=now,
                 is_active=item.sku not in hidden,
+                category_handle=handle_of(item.category),
                 **{name: getattr(item, name) for name in IMPORTED_FIELDS},
             )
             for item in items

@@ -138,6 +138,7 @@ def keep_by_hand(*, product: Product, fields: Collection[str]) -> None:
     """
     kept = {*product.kept_fields, *fields}
     product.kept_fields = sorted(kept - {"is_active"} if product.is_active else kept)
+    product.category_handle = matching.handle_of(product.category)
     product.save(update_fields=[*fields, "category_handle", "kept_fields", "updated_at"])
 
 
