@@ -11,14 +11,15 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
+from signals_app.core.cursors import bound_cursor
 from signals_app.webhooks.constants import SignatureForm
 from signals_app.webhooks.models import WebhookSource
 
@@ -26,6 +27,15 @@ JUST_READ_SECONDS = 0.05
 """What was read this recently is not read again: a flood of forgeries must not become a flood of queries."""
 LONGEST_WAIT_SECONDS = 5.0
 """For another thread that reads; while the database hangs, threads may not wait for their turns one after another."""
+
+LOOK = """
+SELECT is_paused, registered_urls, signature_form, duplicate_window_seconds, secret.id, secret.secret, secret.expires_at
+FROM webhooks_webhooksource AS source
+LEFT JOIN webhooks_webhooksecret AS secret ON secret.source_id = source.id
+WHERE source.id = %s
+ORDER BY secret.id
+"""
+"""All that a `KnownSource` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,20 @@ class Remembered(ABC, Generic[Known]):
 class KnownSources(Remembered[KnownSource]):
     """Sources of Insightarc."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: dict[UUID, list[Any]] = {}
+        """What the database said of each source when it was read."""
+
     def _read_row(self, source_id: UUID, read_at: float) -> KnownSource:
+        # Read once a second and more, and hardly ever another than before: the rows are enough to see that, and making
+        # models of them takes ten times as long.
+        rows, known = _rows_of(source_id), self._sources.get(source_id)
+        if not rows:
+            raise WebhookSource.DoesNotExist
+        if known is not None and rows == self._rows.get(source_id):
+            return replace(known, read_at=read_at)
+        self._rows[source_id] = rows
         source = WebhookSource.objects.of_insightarc().prefetch_related("secrets").get(pk=source_id)
         return KnownSource(
             id=source.id,
@@ -129,6 +152,12 @@ class KnownSources(Remembered[KnownSource]):
             duplicate_window_seconds=source.duplicate_window_seconds,
             read_at=read_at,
         )
+
+
+def _rows_of(source_id: UUID) -> list[Any]:
+    with bound_cursor(connection) as cursor:
+        cursor.execute(LOOK, [WebhookSource._meta.pk.get_db_prep_value(source_id, connection)])
+        return list(cursor.fetchall())
 
 
 def known_secrets(source: WebhookSource) -> tuple[KnownSecret, ...]:

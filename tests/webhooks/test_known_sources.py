@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from signals_app.core.models import new_id
 from signals_app.webhooks import signature
+from signals_app.webhooks.constants import SignatureForm
 from signals_app.webhooks.known_sources import KnownSource, KnownSources
 from signals_app.webhooks.models import WebhookSecret, WebhookSource
 
@@ -38,8 +40,45 @@ def post(client: Client, source: WebhookSource) -> Callable[..., int]:
 def test_a_source_is_read_once(source: WebhookSource, django_assert_num_queries: Queries) -> None:
     known = KnownSources()
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert [known.find(source.id).id for _ in range(5)] == [source.id] * 5
+
+
+def test_a_source_that_did_not_change_is_read_again_in_one_query(
+    source: WebhookSource, settings: Any, django_assert_num_queries: Queries
+) -> None:
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 0
+    known = KnownSources()
+    first = known.find(source.id)
+
+    with django_assert_num_queries(1):
+        again = known.find(source.id)
+
+    assert again.read_at > first.read_at
+    assert replace(again, read_at=first.read_at) == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: WebhookSource.objects.update(is_paused=True),
+        lambda source: WebhookSource.objects.update(registered_urls=["https://new.example.com/hook"]),
+        lambda source: WebhookSource.objects.update(signature_form=SignatureForm.LOW_BYTE),
+        lambda source: WebhookSource.objects.update(duplicate_window_seconds=7),
+        lambda source: WebhookSecret.objects.create(source=source, secret="second"),
+        lambda source: source.secrets.update(expires_at=timezone.now()),
+        lambda source: source.secrets.all().delete(),
+    ],
+)
+def test_whatever_changes_is_seen(source: WebhookSource, settings: Any, change: Callable[[WebhookSource], Any]) -> None:
+    settings.WEBHOOK_SOURCE_CACHE_SECONDS = 0
+    known = KnownSources()
+    first = known.find(source.id)
+
+    change(source)
+
+    again = known.find(source.id)
+    assert replace(again, read_at=first.read_at) != first
 
 
 def test_a_source_is_read_again_after_a_second(source: WebhookSource, settings: Any) -> None:

@@ -13,16 +13,16 @@ from signals_app.webhooks.models import InboxItem
 from signals_app.webhooks.wakeup import Waker
 
 
-def test_any_number_of_requests_wake_at_most_every_100_ms() -> None:
+def test_any_number_of_requests_wake_at_most_four_times_a_second() -> None:
     published: list[float] = []
     waker = Waker(lambda: published.append(time.monotonic()))
 
     begun = time.monotonic()
-    while time.monotonic() - begun < 0.35:
+    while time.monotonic() - begun < 0.6:
         waker.ask()
 
-    assert 1 <= len(published) <= 4
-    assert all(later - sooner >= 0.09 for sooner, later in pairwise(published))
+    assert 1 <= len(published) <= 3
+    assert all(later - sooner >= 0.24 for sooner, later in pairwise(published))
 
 
 def test_a_broker_that_fails_does_not_end_the_wake_ups() -> None:
