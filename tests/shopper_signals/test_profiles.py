@@ -4,7 +4,7 @@ import json
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from signals_app.catalog.models import Product
 from signals_app.customers import facets
 from signals_app.customers import services as customer_services
 from signals_app.customers.facets import Place
-from signals_app.customers.models import Customer, Identifier
+from signals_app.customers.models import Customer, Identifier, Order
 from signals_app.customers.services import Sighting
 from signals_app.facts import services as fact_services
 from signals_app.projects.models import Project
@@ -221,6 +221,21 @@ class TestTheSweeper:
         tasks.refresh_due_profiles(unknown="argument")
 
         assert IntentProfile.objects.get().stage == Stage.LAPSED
+
+    def test_goes_on_where_one_of_them_cannot_be_scored(self, project: Project, shopper: Shopper) -> None:
+        broken, other = shopper("broken@example.com"), shopper("other@example.com")
+        long_ago = NOW - timedelta(days=400)
+        record(project, [make_signal(long_ago, one, **EXAMPLE, num_events=25) for one in (broken, other)])
+        end_of_time = datetime(9999, 12, 31, 23, tzinfo=UTC)
+        Order.objects.create(
+            project=project, identifier=broken, order_id="9999", total=1, currency="EUR", placed_at=end_of_time
+        )
+        IntentProfile.objects.update(review_at=long_ago)
+
+        assert services.refresh_due_profiles(now=NOW) == 1
+
+        assert IntentProfile.objects.get(customer_id=other.customer_id).stage == Stage.LAPSED
+        assert IntentProfile.objects.get(customer_id=broken.customer_id).review_at == NOW + timedelta(hours=1)
 
     def test_takes_few_statements_for_many(
         self,

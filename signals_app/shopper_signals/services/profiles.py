@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from signals_app.core import bulk
 from signals_app.core.bulk import Merge
@@ -26,6 +27,8 @@ from signals_app.shopper_signals.scoring import Assessment, Contribution, Usual
 from signals_app.shopper_signals.services import baselines, refolding
 from signals_app.shopper_signals.services.refolding import Refolded
 
+logger = logging.getLogger(__name__)
+
 RELATIVE_FIELDS = ("loops_ratio", "dead_clicks_over_usual", "performance_percentile")
 USUAL_FIELDS = ("usual_loops", "usual_broken_buttons", "usual_performance")
 DERIVED_FIELDS = (
@@ -39,6 +42,8 @@ _values = attrgetter(*STATE_FIELDS)
 ORDERS_READER = "shopper_signals.orders"
 REFRESHED_AT_ONCE = 50
 """Profiles that one transaction scores again."""
+POSTPONED = timedelta(hours=1)
+"""Until a profile that could not be scored is looked at again."""
 
 
 class Standing(NamedTuple):
@@ -119,7 +124,7 @@ def refresh_due_profiles(*, now: datetime, limit: int = 500) -> int:
     by_project: dict[Project, list[uuid.UUID]] = {}
     for profile in due.only("customer_id", "project")[:limit]:
         by_project.setdefault(profile.project, []).append(profile.customer_id)
-    return sum(_refresh(project=project, customer_ids=ids, now=now) for project, ids in by_project.items())
+    return sum(_refresh_or_postpone(project=project, customer_ids=ids, now=now) for project, ids in by_project.items())
 
 
 def follow_orders(*, now: datetime, limit: int = 100) -> int:
@@ -170,6 +175,20 @@ def replace_profiles(
     refolded.gathering.save()
     _, before = load_states(project=project, customer_ids=list(refolded.states))
     return save_states(project=project, states=refolded.states, before=before, usual=usual, now=now)
+
+
+def _refresh_or_postpone(*, project: Project, customer_ids: list[uuid.UUID], now: datetime) -> int:
+    """Score profiles again; one for whom that fails holds up no other, and comes again after a while."""
+    try:
+        return _refresh(project=project, customer_ids=customer_ids, now=now)
+    except Exception:
+        if not connection.is_usable():
+            raise
+        if len(customer_ids) == 1:
+            logger.exception("A profile could not be scored again.", extra={"customer_id": str(customer_ids[0])})
+            IntentProfile.objects.filter(customer_id=customer_ids[0]).update(review_at=now + POSTPONED)
+            return 0
+    return sum(_refresh_or_postpone(project=project, customer_ids=[one], now=now) for one in customer_ids)
 
 
 def _refresh(*, project: Project, customer_ids: Iterable[uuid.UUID], now: datetime) -> int:
